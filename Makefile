@@ -1,0 +1,40 @@
+# Needs Python 3.11+, a C++20 compiler and make. PYTHON makes the environment that lies in VENV.
+PYTHON ?= python3
+VENV   ?= .venv
+MARK   ?= not slow
+RUN    := $(VENV)/bin
+BUILT  := $(VENV)/.built
+CPP    := $(wildcard cpp/*.cpp cpp/*.hpp)
+TOOLS  := "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
+
+.PHONY: help demo test test-slow check fix bench sanitize build clean
+help:  ## say what each target does
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+demo: $(BUILT)  ## page through a resumable query over real data
+	$(RUN)/clew demo
+test: $(BUILT)  ## the fast tests; `make test MARK=` runs every test
+	$(RUN)/pytest -m "$(MARK)"
+test-slow: $(BUILT)  ## the slow tests: recall, long random histories
+	$(RUN)/pytest -m slow
+check: $(BUILT)  ## lint, format, types, the stub against the core
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/python -m mypy.stubtest clew._core
+	$(RUN)/clang-format --dry-run -Werror $(CPP)
+fix: $(BUILT)  ## mend what ruff and clang-format can mend
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+	$(RUN)/clang-format -i $(CPP)
+bench: $(BUILT)  ## the benchmarks behind README's figures
+	$(RUN)/pip install -q -e '.[bench]' --no-build-isolation && $(RUN)/python -m benchmarks
+sanitize: $(BUILT)  ## the core's tests under ASan and UBSan, then TSan
+	.ci/sanitize $(RUN)/python
+build: $(BUILT)  ## the environment and the native core; done again when cpp/ changes
+$(BUILT): pyproject.toml CMakeLists.txt $(CPP)
+	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install -q $(TOOLS)
+	$(RUN)/pip install -q -e '.[dev]' --no-build-isolation
+	@touch $@
+clean:  ## remove the environment and everything built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,94 @@
+"""`python -m benchmarks`: run suites, print their tables, keep the records as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import time
+from pathlib import Path
+from types import ModuleType
+
+from benchmarks import bars, data, machine
+from benchmarks.bench import Bench
+from benchmarks.peers import ENGINES, available
+from benchmarks.records import Record, Run, table
+
+SUITES = ("build", "oneshot", "overhead", "paging", "filtered", "delete", "memory")
+DEFAULT_ENGINES = ("clew", "clew-index", "hnswlib", "numpy")
+SHORT_DATA = ("synth-50k-128",)
+FULL_DATA = ("synth-200k-128", "synth-100k-768", "fashion-mnist-784")
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    options = _options()
+    machine.pin(None if options.cpu < 0 else options.cpu)
+    wanted = [name for name in options.engines.split(",") if name]
+    engines = tuple(name for name in ENGINES if name in wanted and available(name))
+    skipped = [name for name in wanted if name not in engines]
+    if skipped:
+        print(f"not installed, left out: {', '.join(skipped)}")
+    run = Run(machine.describe(), {**vars(options), "engines": engines})
+    path = Path(options.out or data.HOME / "results" / time.strftime("%Y%m%d-%H%M%S.json"))
+    print(f"{run.machine}\n")
+    for name in _names(options):
+        for record in _measure(name, engines, options):
+            run.records.append(record)
+            run.save(path)
+    print(bars.table(run.records))
+    print(f"\nrecords: {path}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("suites", nargs="*", help=f"any of {', '.join(SUITES)}; all when none is named")
+    parser.add_argument("--full", action="store_true", help=f"{', '.join(FULL_DATA)} and more rounds")
+    parser.add_argument("--data", default="", help=f"data sets, by comma; {data.__doc__}")
+    parser.add_argument("--engines", default=",".join(DEFAULT_ENGINES), help=f"of {', '.join(ENGINES)}")
+    parser.add_argument("--rounds", type=int, default=0, help="repetitions in turn; 3, or 5 with --full")
+    parser.add_argument("--cpu", type=int, default=(os.cpu_count() or 1) - 1, help="pin to it; -1: do not")
+    parser.add_argument("--out", default="", help="the JSON file; benchmarks/results/TIME.json")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    options = parser.parse_args()
+    unknown = [name for name in options.suites if name not in SUITES]
+    if unknown:
+        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
+    return options
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    names = options.data.split(",") if options.data else FULL_DATA if options.full else SHORT_DATA
+    return [name for name in names if name]
+
+
+def _measure(name: str, engines: tuple[str, ...], options: argparse.Namespace) -> list[Record]:
+    try:
+        dataset = data.load(name)
+    except ValueError as reason:
+        print(f"left out: {reason}")
+        return []
+    bench = Bench(dataset, engines, options.rounds or (5 if options.full else 3), not options.full)
+    print(
+        f"# {dataset.name}: {dataset.size:,} x {dataset.dimension} {dataset.metric.lower()},"
+        f" {len(dataset.queries)} queries, intrinsic dimension {data.intrinsic_dimension(dataset):.1f},"
+        f" fingerprint {dataset.fingerprint()}\n",
+        flush=True,
+    )
+    made: list[Record] = []
+    for suite in SUITES:
+        if not options.suites or suite in options.suites:
+            made += _suite(importlib.import_module(f"benchmarks.suites.{suite}"), bench)
+    return made
+
+
+def _suite(suite: ModuleType, bench: Bench) -> list[Record]:
+    started = time.perf_counter()
+    made: list[Record] = suite.run(bench)
+    print(f"\n## {suite.LAYOUT.title} ({bench.dataset.name}, {time.perf_counter() - started:.0f} s)\n")
+    print(table(suite.LAYOUT, made) + "\n", flush=True)
+    return made
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What stands between the core and a user: `Index.query`, opening a cursor, small sets, the import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bench import Bench
+from benchmarks.data import HOME, clustered
+from benchmarks.own import Core, ThroughIndex
+from benchmarks.records import Layout, Record
+from benchmarks.timing import Nanoseconds, each_call, in_turn
+from benchmarks.truth import Floats
+
+K = 10
+SMALL = 1_000
+IMPORTS = 7
+LAYOUT = Layout("Overhead, one thread", ("median_us", "best_round_us", "p99_us", "bytes"))
+
+
+def run(bench: Bench) -> list[Record]:
+    """Nothing but Clew is measured here, except hnswlib on the small set."""
+    made = []
+    if "clew" in bench.engines:
+        made += _times(bench, _core_cases(bench)) + [_cursor_bytes(bench)]
+    if "clew-index" in bench.engines:
+        made += [_import(bench, "clew"), _import(bench, "numpy")]
+    made += _times(bench, _small_cases(bench))
+    return made
+
+
+def _core_cases(bench: Bench) -> dict[tuple[str, str], Callable[[Floats], Any]]:
+    core = bench.built("clew")
+    assert isinstance(core, Core)
+    graph = core.graph
+
+    def first_batch(query: Floats) -> None:
+        cursor = graph.cursor(query)
+        cursor.next(K)
+        cursor.close()
+
+    cases: dict[tuple[str, str], Callable[[Floats], Any]] = {
+        ("clew", "search 10"): lambda query: graph.search(query, K),
+        ("clew", "open, 10, close"): first_batch,
+    }
+    if "clew-index" in bench.engines:
+        through = bench.built("clew-index")
+        assert isinstance(through, ThroughIndex)
+        index = through.index
+
+        def resumable(query: Floats) -> None:
+            with index.resumable_query(vector=query, top_k=K) as results:
+                results.start()
+
+        cases["clew-index", "search 10"] = lambda query: index.query(vector=query, top_k=K)
+        cases["clew-index", "open, 10, close"] = resumable
+    return cases
+
+
+def _small_cases(bench: Bench) -> dict[tuple[str, str], Callable[[Floats], Any]]:
+    """Top-10 of 1,000 vectors, where a scan is all there is to do."""
+    dataset = bench.dataset
+    rows = clustered(SMALL, dataset.dimension, 3, unit=dataset.metric == "COSINE")
+    cases: dict[tuple[str, str], Callable[[Floats], Any]] = {}
+    for name in bench.engines:
+        engine = bench.fresh(name)
+        engine.build(rows)
+        cases[name, f"search 10 of {SMALL:,}"] = engine.search(K, 64)
+    return cases
+
+
+def _times(bench: Bench, cases: dict[tuple[str, str], Callable[[Floats], Any]]) -> list[Record]:
+    queries = list(bench.dataset.queries)
+    samples = in_turn({name: _pass(call, queries) for name, call in cases.items()}, max(5, bench.rounds))
+    made = []
+    for (engine, case), rounds in samples.items():
+        medians = np.array([np.median(sample) for sample in rounds]) / 1e3
+        made.append(
+            bench.record(
+                "overhead", engine, case,
+                median_us=float(np.median(medians)),
+                best_round_us=float(medians.min()),
+                p99_us=float(np.percentile(np.concatenate(rounds), 99)) / 1e3,
+            )
+        )
+    return made
+
+
+def _pass(call: Callable[[Floats], Any], queries: list[Floats]) -> Callable[[], Nanoseconds]:
+    return lambda: each_call(call, queries)
+
+
+def _cursor_bytes(bench: Bench) -> Record:
+    """Memory of a cursor that has returned its first batch."""
+    core = bench.built("clew")
+    assert isinstance(core, Core)
+    held = []
+    for query in bench.dataset.queries[:100]:
+        cursor = core.graph.cursor(query)
+        cursor.next(K)
+        held.append(cursor.bytes)
+        cursor.close()
+    return bench.record("overhead", "clew", "an open cursor after 10", bytes=float(np.median(held)))
+
+
+def _import(bench: Bench, module: str) -> Record:
+    """Time of the import statement in a fresh interpreter, caches warm."""
+    program = (
+        "import time; start = time.perf_counter_ns()\n"
+        f"import {module}\n"
+        "print(time.perf_counter_ns() - start)"
+    )
+    taken = []
+    for _ in range(IMPORTS):
+        answer = subprocess.run(
+            [sys.executable, "-c", program], cwd=HOME.parent, capture_output=True, text=True, check=True
+        )
+        taken.append(int(answer.stdout) / 1e3)
+    median, best = float(np.median(taken)), min(taken)
+    return bench.record("overhead", module, f"import {module}", median_us=median, best_round_us=best)

@@ -1,0 +1,187 @@
+"""Many results in batches: in total, per batch, and whether what came was right.
+
+Beside every way of paging stand one query of the same size, one float32 scan (without and with a full
+sort), taken in the same rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.bench import Bench
+from benchmarks.paging import Pager, Quality, Reading, judge, read
+from benchmarks.peers import Engine, Exact
+from benchmarks.records import Layout, Record, Value
+from benchmarks.timing import in_turn, seconds
+from benchmarks.truth import Doubles, Floats, Rows, order
+
+LAYOUT = Layout(
+    "Results in batches, one thread",
+    (
+        "total_ms", "best_round_ms", "first_ms", "median_batch_ms", "worst_batch_ms",
+        "recall", "returned", "late_finds", "duplicates", "missing",
+    ),
+    ratio="total_ms",
+    more_is_better=False,
+)
+Open = Callable[[Floats, int], Pager]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`wanted` results in batches of `batch`, for the first `queries` queries."""
+
+    name: str
+    wanted: int
+    batch: int
+    queries: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A query and its exact answer."""
+
+    query: Floats
+    order: Rows
+    distances: Doubles
+
+
+def cases(bench: Bench) -> list[Case]:
+    """What is read: a short, a deep and a complete reading."""
+    size, few = bench.dataset.size, bench.short
+    return [
+        Case("1,000 by 10", 1_000, 10, 10 if few else 20, bench.rounds),
+        Case("10,000 by 100", min(size, 10_000), 100, 3 if few else 5, min(bench.rounds, 3)),
+        Case("everything by 1,000", size, 1_000, 2 if few else 3, min(bench.rounds, 3)),
+    ]
+
+
+def run(bench: Bench) -> list[Record]:
+    """Every way of paging of every engine."""
+    engines = [bench.built(name) for name in bench.engines if name != Exact.name]
+    yardstick = bench.built(Exact.name)
+    assert isinstance(yardstick, Exact)
+    made = []
+    for case in cases(bench):
+        targets = [_target(bench, query) for query in bench.dataset.queries[: case.queries]]
+        made += _read_all(bench, case, engines, targets)
+        made += _ask_once(bench, case, engines, yardstick, targets)
+    return made
+
+
+def _target(bench: Bench, query: Floats) -> Target:
+    return Target(query, *order(bench.dataset.base, query, bench.dataset.metric))
+
+
+def _read_all(bench: Bench, case: Case, engines: list[Engine], targets: list[Target]) -> list[Record]:
+    ways: dict[tuple[str, str], Open] = {
+        (engine.name, way): opener
+        for engine in engines
+        for way, opener in engine.pagers().items()
+        if not (way == "re-query" and case.wanted > 10_000)  # quadratic: minutes
+    }
+    work = {
+        (engine, way, place): _reading(ways[engine, way], target.query, case)
+        for engine, way in ways
+        for place, target in enumerate(targets)
+    }
+    readings = in_turn(work, case.rounds)
+    made = []
+    for engine, way in ways:
+        of_way = [readings[engine, way, place] for place in range(len(targets))]
+        values = _times(of_way) | _worth(of_way, targets, case.wanted)
+        made.append(bench.record("paging", engine, case.name, way=way, **values))
+    return [_named(record) for record in made]
+
+
+def _named(record: Record) -> Record:
+    """Clew's core keeps its plain name, since ratios are taken against its row."""
+    way = record.values["way"]
+    name = record.engine if way == "cursor" else f"{record.engine}, {way}"
+    return Record(record.suite, record.dataset, name, record.case, record.values)
+
+
+def _reading(opener: Open, query: Floats, case: Case) -> Callable[[], Reading]:
+    return lambda: read(opener, query, case.batch, case.wanted)
+
+
+def _times(readings: list[list[Reading]]) -> dict[str, Value]:
+    """Medians over queries; a batch of a query counts with its median over the rounds."""
+    totals = np.array([[one.total_ns for one in of_query] for of_query in readings]) / 1e6
+    shortest = [min(len(one.batch_ns) for one in of_query) for of_query in readings]
+    batches = [
+        np.median([one.batch_ns[:count] for one in of_query], axis=0) / 1e6
+        for of_query, count in zip(readings, shortest, strict=True)
+    ]
+    return {
+        "total_ms": float(np.median(totals)),
+        "best_round_ms": float(np.median(totals.min(axis=1))),
+        "first_ms": float(np.median([batch[0] for batch in batches])),
+        "median_batch_ms": float(np.median([np.median(batch) for batch in batches])),
+        "worst_batch_ms": float(np.median([batch.max() for batch in batches])),
+    }
+
+
+def _worth(readings: list[list[Reading]], targets: list[Target], wanted: int) -> dict[str, Value]:
+    judged = [
+        judge(of_query[0], target.order, target.distances, wanted)
+        for of_query, target in zip(readings, targets, strict=True)
+    ]
+    return {
+        "recall": _mean(judged, "recall"),
+        "returned": round(_mean(judged, "returned")),
+        "late_finds": _mean(judged, "late_finds"),
+        "duplicates": sum(one.duplicates for one in judged),
+        "missing": _mean(judged, "missing"),
+    }
+
+
+def _mean(judged: list[Quality], name: str) -> float:
+    return float(np.mean([getattr(one, name) for one in judged]))
+
+
+def _ask_once(
+    bench: Bench, case: Case, engines: list[Engine], yardstick: Exact, targets: list[Target]
+) -> list[Record]:
+    """One query of the same size, and the scans; timed in turn with each other."""
+    work: dict[tuple[str, int], Callable[[], float]] = {}
+    for place, target in enumerate(targets):
+        for engine in engines:
+            work[engine.name, place] = _once(engine, target.query, case.wanted)
+        work["scan", place] = _timed(yardstick.scan, target.query)
+        work["scan + sort", place] = _timed(yardstick.scan_and_sort, target.query)
+    samples = in_turn(work, case.rounds)
+    made = []
+    for name in [*(engine.name for engine in engines), "scan", "scan + sort"]:
+        taken = np.array([samples[name, place] for place in range(len(targets))])
+        values: dict[str, Value] = {
+            "total_ms": float(np.median(taken)),
+            "best_round_ms": float(np.median(taken.min(axis=1))),
+        }
+        label = f"float32 {name}" if name.startswith("scan") else f"{name}, one query"
+        by_name = {engine.name: engine for engine in engines}
+        if name in by_name:
+            values |= _once_worth(by_name[name], case.wanted, targets)
+        made.append(bench.record("paging", label, case.name, **values))
+    return made
+
+
+def _once(engine: Engine, query: Floats, wanted: int) -> Callable[[], float]:
+    return lambda: seconds(lambda: engine.grow(query, wanted)) * 1e3
+
+
+def _timed(scan: Callable[[Floats], object], query: Floats) -> Callable[[], float]:
+    return lambda: seconds(lambda: scan(query)) * 1e3
+
+
+def _once_worth(engine: Engine, wanted: int, targets: list[Target]) -> dict[str, Value]:
+    found = [engine.rows(engine.grow(target.query, wanted)) for target in targets]
+    shares = [
+        len(np.intersect1d(rows, target.order[:wanted])) / wanted
+        for rows, target in zip(found, targets, strict=True)
+    ]
+    return {"recall": float(np.mean(shares)), "returned": round(float(np.mean([len(rows) for rows in found])))}

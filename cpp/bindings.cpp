@@ -1,0 +1,266 @@
+// Python's view of the core: arrays in, arrays out, the GIL released while it works.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+
+#include <charconv>
+#include <stdexcept>
+
+#include "cursor.hpp"
+#include "graph.hpp"
+#include "parallel.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace clew {
+namespace {
+
+using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Slots = nb::ndarray<const Slot, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Bitmap = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T, std::size_t N>
+using Result = nb::ndarray<nb::numpy, T, nb::ndim<N>>;
+
+Metric metric_named(const std::string& name) {
+  if (name == "COSINE") return Metric::cosine;
+  if (name == "EUCLIDEAN") return Metric::euclidean;
+  if (name == "DOT_PRODUCT") return Metric::dot_product;
+  throw std::invalid_argument("metric is '" + name + "', expected COSINE, EUCLIDEAN or DOT_PRODUCT");
+}
+
+// A new NumPy array of the given shape, and where to write it.
+template <class T, std::size_t N>
+std::pair<Result<T, N>, T*> new_array(std::array<std::size_t, N> shape) {
+  std::size_t size = 1;
+  for (const std::size_t side : shape) size *= side;
+  auto* data = new T[std::max<std::size_t>(size, 1)];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return {Result<T, N>(data, N, shape.data(), owner), data};
+}
+
+void check_dimension(std::size_t got, const Graph& graph) {
+  if (got == graph.vectors().dimension()) return;
+  throw std::invalid_argument("got " + std::to_string(got) + " dimensions, expected " +
+                              std::to_string(graph.vectors().dimension()));
+}
+
+Allowed allowed_of(const std::optional<Bitmap>& bitmap) {
+  return bitmap ? Allowed{{bitmap->data(), bitmap->size()}} : Allowed{};
+}
+
+nb::tuple arrays_of(std::span<const Key> keys) {
+  auto [slots, slot] = new_array<Slot, 1>({keys.size()});
+  auto [distances, distance] = new_array<float, 1>({keys.size()});
+  for (const Key key : keys) {
+    *slot++ = slot_of(key);
+    *distance++ = distance_of(key);
+  }
+  return nb::make_tuple(slots, distances);
+}
+
+// A cursor with what it needs to live on: the graph, the query, the bitmap.
+class KeptCursor {
+ public:
+  KeptCursor(std::shared_ptr<const Graph> graph, const Vector& query, const std::optional<Bitmap>& allowed,
+             const CursorOptions& options)
+      : graph_(std::move(graph)),
+        query_(query.data(), query.data() + query.size()),
+        words_(allowed ? std::vector(allowed->data(), allowed->data() + allowed->size()) : std::vector<std::uint64_t>()),
+        cursor_(*graph_, query_.data(), allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{}, options) {}
+
+  nb::tuple next(std::size_t count) {
+    std::span<const Key> keys;
+    {
+      const nb::gil_scoped_release released;
+      keys = cursor_.next(count);
+    }
+    return arrays_of(keys);
+  }
+
+  void close() { cursor_.close(); }
+  bool scanning() const { return cursor_.mode() == Cursor::Mode::scanning; }
+  std::size_t walked() const { return cursor_.walked(); }
+  std::size_t scanned() const { return cursor_.scanned(); }
+  std::size_t bytes() const {
+    return cursor_.bytes() + query_.size() * sizeof(float) + words_.size() * sizeof(std::uint64_t);
+  }
+
+ private:
+  std::shared_ptr<const Graph> graph_;
+  std::vector<float> query_;
+  std::vector<std::uint64_t> words_;
+  Cursor cursor_;
+};
+
+nb::tuple search(const Graph& graph, const Vector& query, std::size_t k, std::size_t ef,
+                 const std::optional<Bitmap>& allowed, bool exact) {
+  check_dimension(query.size(), graph);
+  nb::tuple result;
+  {
+    std::optional<nb::gil_scoped_release> released(std::in_place);
+    Cursor cursor(graph, query.data(), allowed_of(allowed), {.ef = ef, .exact = exact, .once = true});
+    const auto keys = cursor.next(k);
+    released.reset();
+    result = arrays_of(keys);
+  }
+  return result;
+}
+
+nb::tuple search_many(const Graph& graph, const Matrix& queries, std::size_t k, std::size_t ef,
+                      const std::optional<Bitmap>& allowed, unsigned threads) {
+  check_dimension(queries.shape(1), graph);
+  const std::size_t count = queries.shape(0);
+  auto [slots, slot] = new_array<Slot, 2>({count, k});
+  auto [distances, distance] = new_array<float, 2>({count, k});
+  auto [counts, found] = new_array<std::uint32_t, 1>({count});
+  std::fill_n(slot, count * k, NO_SLOT);
+  std::fill_n(distance, count * k, std::numeric_limits<float>::infinity());
+  {
+    const nb::gil_scoped_release released;
+    in_parallel(0, static_cast<Slot>(count), threads, [&] {
+      return [&, slot = slot, distance = distance, found = found](Slot row) {
+        Cursor cursor(graph, queries.data() + row * queries.shape(1), allowed_of(allowed), {.ef = ef, .once = true});
+        const auto keys = cursor.next(k);
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+          slot[row * k + i] = slot_of(keys[i]);
+          distance[row * k + i] = distance_of(keys[i]);
+        }
+        found[row] = static_cast<std::uint32_t>(keys.size());
+      };
+    });
+  }
+  return nb::make_tuple(slots, distances, counts);
+}
+
+Slot apply(Graph& graph, const Matrix& added, const Slots& removed, Seq seq, unsigned threads) {
+  if (added.shape(0) > 0) check_dimension(added.shape(1), graph);
+  const nb::gil_scoped_release released;
+  return graph.apply(added.data(), added.shape(0), {removed.data(), removed.size()}, seq, threads);
+}
+
+nb::tuple compact(const Graph& graph, unsigned threads) {
+  std::vector<Slot> old_slots;
+  std::shared_ptr<Graph> compacted;
+  {
+    const nb::gil_scoped_release released;
+    compacted = graph.compact(old_slots, threads);
+  }
+  auto [slots, slot] = new_array<Slot, 1>({old_slots.size()});
+  std::ranges::copy(old_slots, slot);
+  return nb::make_tuple(compacted, slots);
+}
+
+Result<float, 2> rows(const Graph& graph, const Slots& slots) {
+  const Slot limit = graph.view().limit;
+  const std::size_t dimension = graph.vectors().dimension();
+  auto [result, out] = new_array<float, 2>({slots.size(), dimension});
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (slots.data()[i] >= limit) throw std::out_of_range("slot does not exist");
+    std::copy_n(graph.vectors().row(slots.data()[i]), dimension, out + i * dimension);
+  }
+  return result;
+}
+
+// The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
+double shortest_double(float value) {
+  char text[32];
+  const auto written = std::to_chars(text, text + sizeof text, value);
+  double result = value;
+  std::from_chars(text, written.ptr, result);
+  return result;
+}
+
+nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>& values) {
+  nb::list result;
+  for (std::size_t i = 0; i < values.size(); ++i) result.append(shortest_double(values.data()[i]));
+  return result;
+}
+
+// http_api.md 6.1: (1 + cos) / 2, 1 / (1 + squared distance), (1 + dot) / 2, in float32.
+nb::list scores(const Vector& distances, const std::string& metric_name) {
+  const Metric metric = metric_named(metric_name);
+  nb::list result;
+  for (std::size_t i = 0; i < distances.size(); ++i) {
+    const float distance = distances.data()[i];
+    result.append(shortest_double(metric == Metric::euclidean ? 1 / (1 + distance) : (1 - distance) / 2));
+  }
+  return result;
+}
+
+// Distances from `query` to every row, by the kernels of one instruction set: for tests.
+Result<float, 1> kernel_distances(const std::string& name, const std::string& function, const Vector& query,
+                                  const Matrix& rows) {
+  for (const Kernels& kernels : available_kernels()) {
+    if (kernels.name != name) continue;
+    if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
+    const std::size_t width = (query.size() + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
+    std::vector<float> padded((rows.shape(0) + 1) * width);
+    std::vector<const float*> pointers;
+    std::copy_n(query.data(), query.size(), padded.data());
+    for (std::size_t i = 0; i < rows.shape(0); ++i) {
+      pointers.push_back(padded.data() + (i + 1) * width);
+      std::copy_n(rows.data() + i * query.size(), query.size(), padded.data() + (i + 1) * width);
+    }
+    auto [result, out] = new_array<float, 1>({rows.shape(0)});
+    (function == "dot" ? kernels.dot : kernels.squared)(padded.data(), pointers.data(), rows.shape(0), width, out);
+    return result;
+  }
+  throw std::invalid_argument("this processor has no instruction set '" + name + "'");
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  nb::list names;
+  for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
+  m.attr("INSTRUCTION_SETS") = names;
+
+  nb::class_<KeptCursor>(m, "Cursor")
+      .def("next", &KeptCursor::next, "n"_a)
+      .def("close", &KeptCursor::close)
+      .def_prop_ro("scanning", &KeptCursor::scanning)
+      .def_prop_ro("walked", &KeptCursor::walked)
+      .def_prop_ro("scanned", &KeptCursor::scanned)
+      .def_prop_ro("bytes", &KeptCursor::bytes);
+
+  nb::class_<Graph>(m, "Graph")
+      .def(
+          "__init__",
+          [](Graph* self, std::size_t dimension, const std::string& metric, std::size_t degree,
+             std::size_t ef_construction, float alpha, std::size_t link_min) {
+            new (self) Graph(dimension, metric_named(metric), {degree, ef_construction, alpha, link_min});
+          },
+          "dimension"_a, "metric"_a, nb::kw_only(), "degree"_a = GraphOptions{}.degree,
+          "ef_construction"_a = GraphOptions{}.ef_construction, "alpha"_a = GraphOptions{}.alpha,
+          "link_min"_a = GraphOptions{}.link_min)
+      .def_prop_ro("dimension", [](const Graph& graph) { return graph.vectors().dimension(); })
+      .def_prop_ro("size", [](const Graph& graph) { return graph.view().limit; })
+      .def_prop_ro("live", [](const Graph& graph) { return graph.view().live; })
+      .def_prop_ro("linked", &Graph::linked)
+      .def_prop_ro("bytes", &Graph::bytes)
+      .def_prop_rw("scan_cost", &Graph::scan_cost, &Graph::set_scan_cost)
+      .def("apply", &apply, "added"_a, "removed"_a, "seq"_a, "threads"_a = 1)
+      .def("search", &search, "query"_a, "k"_a, "ef"_a = 0, "allowed"_a = nb::none(), "exact"_a = false)
+      .def("search_many", &search_many, "queries"_a, "k"_a, "ef"_a = 0, "allowed"_a = nb::none(), "threads"_a = 1)
+      .def(
+          "cursor",
+          [](std::shared_ptr<Graph> graph, const Vector& query, std::size_t ef, const std::optional<Bitmap>& allowed,
+             bool exact) {
+            check_dimension(query.size(), *graph);
+            return std::make_unique<KeptCursor>(std::move(graph), query, allowed, CursorOptions{.ef = ef, .exact = exact});
+          },
+          "query"_a, "ef"_a = 0, "allowed"_a = nb::none(), "exact"_a = false)
+      .def("rows", &rows, "slots"_a)
+      .def("compact", &compact, "threads"_a = 1);
+
+  m.def("shortest", &shortest, "values"_a);
+  m.def("scores", &scores, "distances"_a, "metric"_a);
+  m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
+}
+
+}  // namespace clew

@@ -1,0 +1,173 @@
+// The few containers that the search is made of.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "types.hpp"
+
+namespace clew {
+
+// Zeroed memory straight from the system; pages cost nothing until they are touched.
+class Region {
+ public:
+  explicit Region(std::size_t bytes) : bytes_(bytes) {
+    // Room to start on a 2 MB boundary, which a huge page needs.
+    void* base = mmap(nullptr, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) throw std::bad_alloc();
+    base_ = base;
+    const auto address = reinterpret_cast<std::uintptr_t>(base);
+    data_ = reinterpret_cast<std::byte*>((address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+  }
+  ~Region() { munmap(base_, bytes_ + HUGE_PAGE); }
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  std::byte* data() const { return data_; }
+
+  // A search touches rows at random: with 4 KB pages every touch misses the TLB as well.
+  void use_huge_pages() const {
+#ifdef MADV_HUGEPAGE
+    madvise(data_, bytes_, MADV_HUGEPAGE);
+#endif
+  }
+
+ private:
+  static constexpr std::size_t HUGE_PAGE = std::size_t{2} << 20;
+  std::size_t bytes_;
+  void* base_;
+  std::byte* data_;
+};
+
+// Rows of `width` values of T, addressed by slot, which never move: readers go on while a writer grows it.
+// T is trivial, or an atomic whose zero bytes are its zero.
+template <class T>
+class Rows {
+ public:
+  explicit Rows(std::size_t width)
+      : width_(width),
+        shift_(std::bit_width(std::max<std::size_t>(CHUNK_BYTES / (width * sizeof(T)), 1)) - 1),
+        table_(((SLOTS_MAX >> shift_) + 1) * sizeof(std::atomic<T*>)) {}
+
+  // REQUIRES: slot < the last reserve().
+  T* operator[](Slot slot) const {
+    return table()[slot >> shift_].load(std::memory_order_acquire) + (slot & ((Slot{1} << shift_) - 1)) * width_;
+  }
+
+  // Makes room for `count` rows, zeroed. One caller at a time.
+  void reserve(std::size_t count) {
+    while (chunks_.size() << shift_ < count) {
+      chunks_.push_back(std::make_unique<Region>((width_ * sizeof(T)) << shift_));
+      if (chunks_.size() > 1 || huge_) chunks_.back()->use_huge_pages();
+      table()[chunks_.size() - 1].store(reinterpret_cast<T*>(chunks_.back()->data()), std::memory_order_release);
+    }
+  }
+
+  // The first chunk starts with small pages, so that a small namespace stays small.
+  void use_huge_pages() {
+    huge_ = true;
+    for (const auto& chunk : chunks_) chunk->use_huge_pages();
+  }
+
+  std::size_t width() const { return width_; }
+
+ private:
+  static constexpr std::size_t CHUNK_BYTES = std::size_t{8} << 20;
+
+  std::atomic<T*>* table() const { return reinterpret_cast<std::atomic<T*>*>(table_.data()); }
+
+  std::size_t width_;
+  std::size_t shift_;
+  bool huge_ = false;
+  Region table_;
+  std::vector<std::unique_ptr<Region>> chunks_;
+};
+
+// A set of slots that costs only what it touches: pages of 4,096 bits, made when first needed.
+class SlotSet {
+ public:
+  SlotSet() { clear(); }
+
+  void clear() {
+    pages_.clear();
+    words_.assign(PAGE_WORDS, 0);  // page 0 stands for "none yet", and stays empty
+  }
+
+  // Adds the slot; false when it was there.
+  bool insert(Slot slot) {
+    const std::size_t at = slot >> PAGE_SHIFT;
+    const std::uint32_t page = at < pages_.size() && pages_[at] != 0 ? pages_[at] : add_page(at);
+    std::uint64_t& word = words_[page * PAGE_WORDS + (slot & PAGE_MASK) / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
+    const bool added = (word & bit) == 0;
+    word |= bit;
+    return added;
+  }
+
+  bool contains(Slot slot) const {
+    const std::size_t at = slot >> PAGE_SHIFT;
+    const std::uint32_t page = at < pages_.size() ? pages_[at] : 0;
+    return (words_[page * PAGE_WORDS + (slot & PAGE_MASK) / 64] >> (slot % 64) & 1) != 0;
+  }
+
+  std::size_t bytes() const { return pages_.capacity() * sizeof(std::uint32_t) + words_.capacity() * sizeof(std::uint64_t); }
+
+ private:
+  static constexpr std::size_t PAGE_SHIFT = 12;
+  static constexpr std::size_t PAGE_MASK = (1 << PAGE_SHIFT) - 1;
+  static constexpr std::size_t PAGE_WORDS = (1 << PAGE_SHIFT) / 64;
+
+  std::uint32_t add_page(std::size_t at) {
+    if (at >= pages_.size()) pages_.resize(at + 1);
+    const auto page = static_cast<std::uint32_t>(words_.size() / PAGE_WORDS);
+    words_.resize(words_.size() + PAGE_WORDS);
+    return pages_[at] = page;
+  }
+
+  std::vector<std::uint32_t> pages_;
+  std::vector<std::uint64_t> words_;
+};
+
+// Nearest key first. Pushing before the first pop only appends, so a search that is never resumed
+// pays nothing for being resumable.
+class KeyHeap {
+ public:
+  void push(Key key) {
+    keys_.push_back(key);
+    if (heaped_) std::push_heap(keys_.begin(), keys_.end(), std::greater<>());
+  }
+
+  // REQUIRES: not empty.
+  Key pop() {
+    if (!heaped_) {
+      std::make_heap(keys_.begin(), keys_.end(), std::greater<>());
+      heaped_ = true;
+    }
+    std::pop_heap(keys_.begin(), keys_.end(), std::greater<>());
+    const Key key = keys_.back();
+    keys_.pop_back();
+    return key;
+  }
+
+  void clear() {
+    keys_.clear();
+    heaped_ = false;
+  }
+
+  bool empty() const { return keys_.empty(); }
+  std::size_t bytes() const { return keys_.capacity() * sizeof(Key); }
+
+ private:
+  std::vector<Key> keys_;
+  bool heaped_ = false;
+};
+
+}  // namespace clew

@@ -1,0 +1,111 @@
+#include "cursor.hpp"
+
+#include <algorithm>
+
+namespace clew {
+namespace {
+
+constexpr std::size_t EF_DEFAULT = 100;
+
+// A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall decays.
+// It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
+constexpr double LOOK_AHEAD = 1.0;
+constexpr std::size_t BEAM_MAX = 2048;
+
+// Distances that a walk computes: about so many to get near the query, and so many for each place of its beam.
+constexpr double DISTANCES_TO_ARRIVE = 500;
+constexpr double DISTANCES_PER_PLACE = 10;
+
+}  // namespace
+
+Cursor::Cursor(const Graph& graph, const float* query, const Allowed& allowed, const CursorOptions& options)
+    : graph_(graph),
+      view_(graph.view()),
+      query_(query),
+      allowed_(allowed),
+      options_(options),
+      matching_(allowed.everything() ? view_.live : allowed.count(view_.limit)),
+      scratch_(graph.take_scratch()) {}
+
+std::span<const Key> Cursor::next(std::size_t count) {
+  if (mode_ == Mode::closed) return {};
+  std::vector<Key>& batch = scratch_->batch;
+  batch.clear();
+  count = std::min(count, matching_ - std::min(matching_, returned_.size()));
+  if (count == 0) return {};
+  if (mode_ != Mode::scanning && scan_is_cheaper(count)) turn_to_scan();
+  if (mode_ == Mode::fresh) {
+    scratch_->walk.start(query_, graph_.entry(), options_.once ? Purpose::answer : Purpose::resume);
+    mode_ = Mode::walking;
+  }
+  while (mode_ == Mode::walking && batch.size() < count) {
+    walk_on(count - batch.size());
+    if (batch.size() < count && scratch_->walk.dry()) turn_to_scan();
+  }
+  if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
+  // A batch that took several steps may have found something nearer in a later one.
+  if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);
+  if (!options_.once) {
+    for (const Key key : batch) returned_.push_back(slot_of(key));
+  }
+  return batch;
+}
+
+// Expands as far as `count` more results need, and moves those the beam is sure enough of into the batch.
+void Cursor::walk_on(std::size_t count) {
+  Walk& walk = scratch_->walk;
+  const std::size_t ef = beam_for(count);
+  walk.run(ef);
+  walked_ = walk.distances();
+  const auto beam = walk.beam();
+  // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
+  const std::size_t reach = beam.size() < ef ? beam.size() : std::max(count, beam.size() / 2);
+  std::size_t at = 0;
+  for (std::size_t found = 0; at < reach && found < count; ++at) {
+    const Slot slot = slot_of(beam[at]);
+    if (!graph_.visible(slot, view_) || !allowed_.contains(slot)) continue;
+    scratch_->batch.push_back(beam[at] & ~EXPANDED);
+    ++found;
+  }
+  walk.consume(at);
+}
+
+std::size_t Cursor::beam_for(std::size_t count) const {
+  const auto depth = static_cast<std::size_t>(LOOK_AHEAD * static_cast<double>(returned_.size()));
+  const std::size_t ef = std::max({options_.ef == 0 ? EF_DEFAULT : options_.ef, count, std::min(depth, BEAM_MAX)});
+  // Of a beam as long as this, about `ef` pass the filter.
+  const std::size_t filtered = ef * std::max<std::size_t>(view_.limit, 1) / std::max<std::size_t>(matching_, 1);
+  return std::max(ef, std::min(filtered, BEAM_MAX));
+}
+
+// In units of one distance of a walk. Not knowing how much more will be asked for, a cursor that has walked for the
+// price of a scan scans: it has then paid at most twice what was best.
+bool Cursor::scan_is_cheaper(std::size_t count) const {
+  if (options_.exact || !graph_.linked()) return true;
+  const double scan = static_cast<double>(matching_ - returned_.size()) * graph_.scan_cost();
+  const double step = DISTANCES_PER_PLACE * static_cast<double>(mode_ == Mode::fresh ? beam_for(count) : count);
+  return scan < std::max(step + (mode_ == Mode::fresh ? DISTANCES_TO_ARRIVE : 0), static_cast<double>(walked_));
+}
+
+void Cursor::turn_to_scan() {
+  SlotSet& returned = scratch_->returned;
+  returned.clear();
+  for (const Slot slot : returned_) returned.insert(slot);
+  for (const Key key : scratch_->batch) returned.insert(slot_of(key));
+  const bool nothing = returned_.empty() && scratch_->batch.empty();
+  scanned_ = scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned);
+  mode_ = Mode::scanning;
+}
+
+void Cursor::close() {
+  if (mode_ == Mode::closed) return;
+  mode_ = Mode::closed;
+  scratch_->scan.clear();
+  graph_.give_back(std::move(scratch_));
+}
+
+std::size_t Cursor::bytes() const {
+  return returned_.capacity() * sizeof(Slot) + (scratch_ ? scratch_->walk.bytes() + scratch_->scan.bytes() : 0);
+}
+
+}  // namespace clew

@@ -1,0 +1,34 @@
+// Inner products and squared Euclidean distances, as fast as the processor allows.
+//
+// Every kernel takes rows of `n` floats, n a multiple of ROW_FLOATS (shorter rows are padded with zeros, which
+// change neither function). For each row of a call the order of additions is the same, alone or among others, so
+//   dot(a, a) computed as a distance and as a norm have the same bits: the score of a vector with itself is exactly 1.
+// Rows of ROW_FLOATS (dimension <= 16) are summed one after the other without fused multiply-add,
+// so short vectors score the same on every machine.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace clew {
+
+inline constexpr std::size_t ROW_FLOATS = 16;
+
+// out[i] = f(query, rows[i]) for i < count.
+using RowsKernel = void (*)(const float* query, const float* const* rows, std::size_t count, std::size_t n, float* out);
+
+struct Kernels {
+  std::string_view name;  // "avx512", "avx2", "neon" or "plain"
+  RowsKernel dot;
+  RowsKernel squared;
+};
+
+// What this processor runs, best first; "plain" is last. CLEW_INSTRUCTION_SET in the environment names one to use
+// in place of the best.
+std::span<const Kernels> available_kernels();
+
+// The kernels for rows of n floats.
+const Kernels& kernels_for(std::size_t n);
+
+}  // namespace clew

@@ -1,0 +1,43 @@
+// The kernels of one instruction set. Included once per set by distance.cpp, inside a namespace that defines `Lanes`:
+// a register of WIDTH floats with load, zero, add, subtract, multiply_add and sum.
+//
+// Two accumulators per row and four rows at a time: eight independent chains hide the latency of multiply-add, and
+// the query is loaded once for four rows.
+
+struct Dot {
+  static Lanes step(Lanes a, Lanes b, Lanes sum) { return multiply_add(a, b, sum); }
+};
+
+struct Squared {
+  static Lanes step(Lanes a, Lanes b, Lanes sum) {
+    const Lanes difference = subtract(a, b);
+    return multiply_add(difference, difference, sum);
+  }
+};
+
+template <class Op, std::size_t ROWS>
+inline void block(const float* query, const float* const* rows, std::size_t n, float* out) {
+  Lanes low[ROWS];
+  Lanes high[ROWS];
+  for (std::size_t r = 0; r < ROWS; ++r) low[r] = high[r] = zero();
+  constexpr std::size_t half = ROW_FLOATS / 2 > WIDTH ? ROW_FLOATS / 2 : WIDTH;
+  for (std::size_t i = 0; i < n; i += 2 * half) {
+    for (std::size_t j = 0; j < half; j += WIDTH) {
+      const Lanes first = load(query + i + j);
+      for (std::size_t r = 0; r < ROWS; ++r) low[r] = Op::step(first, load(rows[r] + i + j), low[r]);
+    }
+    if (i + half >= n) break;  // lanes as wide as a row: n may be an odd number of them
+    for (std::size_t j = half; j < 2 * half; j += WIDTH) {
+      const Lanes second = load(query + i + j);
+      for (std::size_t r = 0; r < ROWS; ++r) high[r] = Op::step(second, load(rows[r] + i + j), high[r]);
+    }
+  }
+  for (std::size_t r = 0; r < ROWS; ++r) out[r] = sum(add(low[r], high[r]));
+}
+
+template <class Op>
+void rows(const float* query, const float* const* rows, std::size_t count, std::size_t n, float* out) {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) block<Op, 4>(query, rows + i, n, out + i);
+  for (; i < count; ++i) block<Op, 1>(query, rows + i, n, out + i);
+}

@@ -1,0 +1,123 @@
+// The vectors of one namespace and a navigable graph over them: one flat layer of directed edges, pruned as in
+// Vamana (Subramanya et al., DiskANN, NeurIPS 2019), built by insertion.
+//
+// Exact copies of a vector are not nodes of their own: they hang on the first of them as a chain. A hundred copies
+// would otherwise crowd each other out of the neighbour lists and become unreachable.
+//
+// One thread at a time may call apply() and compact(). Any number of threads may read beside it: what they can see
+// is fixed by the View they took, and slots, rows and edges never move.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "containers.hpp"
+#include "types.hpp"
+#include "vectors.hpp"
+
+namespace clew {
+
+struct GraphOptions {
+  std::size_t degree = 32;
+  std::size_t ef_construction = 128;
+  float alpha = 1.2F;  // how much longer a detour may be before an edge is worth keeping
+  // With fewer slots than this there is no graph: a scan is as quick.
+  std::size_t link_min = 2048;
+};
+
+// What a reader sees: slots below `limit` that were not removed by `seq`.
+struct View {
+  Slot limit = 0;
+  std::size_t live = 0;
+  Seq seq = 0;
+};
+
+class Walk;
+class Pruner;
+struct Scratch;
+struct Survivors;
+
+class Graph {
+ public:
+  Graph(std::size_t dimension, Metric metric, const GraphOptions& options);
+  ~Graph();
+
+  const VectorStore& vectors() const { return vectors_; }
+  const GraphOptions& options() const { return options_; }
+  View view() const;
+  bool linked() const { return entry_.load(std::memory_order_acquire) != NO_SLOT; }
+  Slot entry() const { return entry_.load(std::memory_order_acquire); }
+  std::size_t bytes() const;
+
+  // What scanning one row costs beside scoring one row in a walk; the caller measures it (it depends on the
+  // machine and the dimension) and cursors turn from walking to scanning by it.
+  double scan_cost() const { return scan_cost_.load(std::memory_order_relaxed); }
+  void set_scan_cost(double cost) { scan_cost_.store(cost, std::memory_order_relaxed); }
+
+  bool visible(Slot slot, const View& view) const {
+    if (slot >= view.limit) return false;
+    const Seq removed = removed_[slot]->load(std::memory_order_relaxed);
+    return removed == 0 || removed > view.seq;
+  }
+
+  // The neighbours of a slot: `degree` places, those in use first, then EMPTY.
+  std::atomic<Slot>* neighbors(Slot slot) const { return neighbors_[slot]; }
+  // The next exact copy of a slot's vector, or none.
+  Slot next_copy(Slot slot) const { return from_place(copies_[slot]->load(std::memory_order_acquire)); }
+
+  // Places hold slot + 1, so that zeroed memory reads as "empty".
+  static constexpr Slot EMPTY = 0;
+  static Slot from_place(Slot place) { return place - 1; }
+
+  // Adds `count` rows of `dimension` floats, removes `removed`, and makes both visible together as of `seq`.
+  // Returns the first new slot. Throws std::length_error past SLOTS_MAX, std::out_of_range for a bad slot;
+  // nothing has changed then.
+  Slot apply(const float* added, std::size_t count, std::span<const Slot> removed, Seq seq, unsigned threads);
+
+  // A graph of the live slots only, in their order, and the old slot of each. Edges through a removed slot are
+  // replaced by edges to where they led.
+  std::unique_ptr<Graph> compact(std::vector<Slot>& old_slots, unsigned threads) const;
+
+
+
+  // What a query works in is kept for the next one, so that a query allocates nothing.
+  std::unique_ptr<Scratch> take_scratch() const;
+  void give_back(std::unique_ptr<Scratch> scratch) const;
+
+ private:
+  void link_all(Slot first, Slot end, unsigned threads);
+  void link_range(Slot first, Slot end, unsigned threads);
+  void link(Slot slot, Walk& walk, Pruner& pruner);
+  bool attach_copy(Slot slot, std::span<const Key> nearest);
+  void add_edge(Slot from, Slot to, Pruner& pruner);
+  void write_row(Slot slot, std::span<const Slot> targets);
+  void choose_start(Slot end);
+  void inherit_edges(const Graph& old, const Survivors& survivors, unsigned threads);
+  static void inherited_targets(const Graph& old, const Survivors& survivors, Slot node, std::vector<Slot>& targets);
+  std::mutex& row_lock(Slot slot) { return row_locks_[slot % ROW_LOCKS]; }
+
+  static constexpr std::size_t ROW_LOCKS = 1024;
+
+  GraphOptions options_;
+  VectorStore vectors_;
+  Rows<std::atomic<Slot>> neighbors_;
+  Rows<std::atomic<Slot>> copies_;
+  Rows<std::atomic<Seq>> removed_;
+  std::atomic<Slot> entry_{NO_SLOT};
+  Slot start_ = NO_SLOT;      // where the writer's walks begin: the entry to be
+  Slot start_chosen_at_ = 0;  // how many slots there were when it was chosen
+  std::atomic<double> scan_cost_{0.25};
+
+  mutable std::mutex view_lock_;
+  View view_;
+
+  std::unique_ptr<std::mutex[]> row_locks_;
+  mutable std::mutex pool_lock_;
+  mutable std::vector<std::unique_ptr<Scratch>> pool_;
+};
+
+}  // namespace clew

@@ -1,0 +1,188 @@
+// Rows into the store, slots into the graph.
+#include <algorithm>
+#include <stdexcept>
+
+#include "graph.hpp"
+#include "parallel.hpp"
+#include "prune.hpp"
+#include "scratch.hpp"
+
+namespace clew {
+namespace {
+
+// The first slots are linked by one thread: many threads that start from an empty graph would not see each other.
+constexpr Slot LINKED_ALONE = 1000;
+constexpr std::size_t CENTER_SAMPLE = 1024;
+
+// A burst of queries leaves this much to work in behind; the rest is given back to the system.
+constexpr std::size_t POOL_MAX = 16;
+
+}  // namespace
+
+Graph::Graph(std::size_t dimension, Metric metric, const GraphOptions& options)
+    : options_(options),
+      vectors_(dimension, metric),
+      neighbors_(options.degree),
+      copies_(1),
+      removed_(1),
+      row_locks_(std::make_unique<std::mutex[]>(ROW_LOCKS)) {
+  if (dimension == 0) throw std::invalid_argument("dimension is 0, expected at least 1");
+  if (options.degree < 2) throw std::invalid_argument("degree must be at least 2");
+}
+
+Graph::~Graph() = default;
+
+View Graph::view() const {
+  const std::lock_guard guard(view_lock_);
+  return view_;
+}
+
+Slot Graph::apply(const float* added, std::size_t count, std::span<const Slot> removed, Seq seq, unsigned threads) {
+  View next = view();
+  const Slot first = next.limit;
+  if (first + count > SLOTS_MAX - 1) throw std::length_error("a graph holds at most 2^31 - 1 slots");
+  for (const Slot slot : removed) {
+    if (slot >= first) throw std::out_of_range("removed slot does not exist");
+  }
+  const auto end = static_cast<Slot>(first + count);
+  vectors_.reserve(end);
+  removed_.reserve(end);
+  Prepared row(vectors_.metric(), vectors_.dimension());
+  for (std::size_t i = 0; i < count; ++i) {
+    row.assign(added + i * vectors_.dimension());
+    vectors_.set(static_cast<Slot>(first + i), row);
+  }
+  link_all(first, end, std::max(threads, 1U));
+
+  next.limit = end;
+  next.live += count;
+  next.seq = seq;
+  for (const Slot slot : removed) {
+    if (removed_[slot]->load(std::memory_order_relaxed) != 0) continue;
+    removed_[slot]->store(seq, std::memory_order_relaxed);
+    --next.live;
+  }
+  const std::lock_guard guard(view_lock_);
+  view_ = next;
+  return first;
+}
+
+void Graph::link_all(Slot first, Slot end, unsigned threads) {
+  if (end < options_.link_min || first == end) return;
+  neighbors_.reserve(end);
+  copies_.reserve(end);
+  if (start_ == NO_SLOT) {  // enough slots for a graph at last
+    vectors_.use_huge_pages();
+    neighbors_.use_huge_pages();
+    start_ = 0;
+    first = std::min(end, LINKED_ALONE);
+    link_range(1, first, 1);
+    choose_start(first);
+  }
+  while (first < end) {
+    const Slot stop = std::min(end, 2 * start_chosen_at_);
+    link_range(first, stop, threads);
+    first = stop;
+    if (first == 2 * start_chosen_at_) choose_start(first);
+  }
+  entry_.store(start_, std::memory_order_release);
+}
+
+void Graph::link_range(Slot first, Slot end, unsigned threads) {
+  in_parallel(first, end, threads, [this] {
+    return [this, walk = std::make_unique<Walk>(*this), pruner = Pruner(*this)](Slot slot) mutable {
+      link(slot, *walk, pruner);
+    };
+  });
+}
+
+void Graph::link(Slot slot, Walk& walk, Pruner& pruner) {
+  walk.start(vectors_.row(slot), start_, Purpose::link);
+  walk.run(options_.ef_construction);
+  if (attach_copy(slot, walk.beam())) return;
+  const auto chosen = pruner.choose(slot, walk.beam());
+  {
+    const std::lock_guard guard(row_lock(slot));
+    write_row(slot, chosen);
+  }
+  // A copy: adding edges uses the pruner again.
+  const std::vector<Slot> targets(chosen.begin(), chosen.end());
+  for (const Slot target : targets) add_edge(target, slot, pruner);
+}
+
+bool Graph::attach_copy(Slot slot, std::span<const Key> nearest) {
+  for (const Key key : nearest) {
+    if (distance_of(key) > 0) return false;
+    const Slot original = slot_of(key);
+    if (!vectors_.same(slot, original)) continue;
+    const std::lock_guard guard(row_lock(original));
+    copies_[slot]->store(copies_[original]->load(std::memory_order_relaxed), std::memory_order_relaxed);
+    copies_[original]->store(slot + 1, std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+void Graph::write_row(Slot slot, std::span<const Slot> targets) {
+  std::atomic<Slot>* places = neighbors_[slot];
+  for (std::size_t i = 0; i < options_.degree; ++i) {
+    places[i].store(i < targets.size() ? targets[i] + 1 : EMPTY, std::memory_order_release);
+  }
+}
+
+void Graph::add_edge(Slot from, Slot to, Pruner& pruner) {
+  const std::lock_guard guard(row_lock(from));
+  std::atomic<Slot>* places = neighbors_[from];
+  for (std::size_t i = 0; i < options_.degree; ++i) {
+    const Slot place = places[i].load(std::memory_order_relaxed);
+    if (place == to + 1) return;
+    if (place != EMPTY) continue;
+    places[i].store(to + 1, std::memory_order_release);
+    return;
+  }
+  write_row(from, pruner.choose_with(from, to));
+}
+
+// The slot nearest to the mean of all: from the middle every way is short.
+void Graph::choose_start(Slot end) {
+  const std::size_t dimension = vectors_.dimension();
+  std::vector<double> sum(dimension);
+  const std::size_t step = std::max<std::size_t>(end / CENTER_SAMPLE, 1);
+  for (std::size_t slot = 0; slot < end; slot += step) {
+    const float* row = vectors_.row(static_cast<Slot>(slot));
+    const double scale = vectors_.metric() == Metric::cosine ? vectors_.length(static_cast<Slot>(slot)) : 1.0;
+    for (std::size_t i = 0; i < dimension; ++i) sum[i] += row[i] * scale;
+  }
+  std::vector<float> center(dimension);
+  const auto samples = static_cast<double>((end + step - 1) / step);
+  std::ranges::transform(sum, center.begin(), [&](double x) { return static_cast<float>(x / samples); });
+  Walk walk(*this);
+  walk.start(center.data(), start_, Purpose::link);
+  walk.run(options_.ef_construction);
+  start_ = slot_of(walk.beam().front());
+  start_chosen_at_ = end;
+}
+
+std::size_t Graph::bytes() const {
+  const std::size_t links = linked() ? (options_.degree + 1) * sizeof(Slot) : 0;
+  return view().limit * (vectors_.row_bytes() + sizeof(Seq) + links);
+}
+
+std::unique_ptr<Scratch> Graph::take_scratch() const {
+  {
+    const std::lock_guard guard(pool_lock_);
+    if (!pool_.empty()) {
+      auto scratch = std::move(pool_.back());
+      pool_.pop_back();
+      return scratch;
+    }
+  }
+  return std::make_unique<Scratch>(*this);
+}
+
+void Graph::give_back(std::unique_ptr<Scratch> scratch) const {
+  const std::lock_guard guard(pool_lock_);
+  if (pool_.size() < POOL_MAX) pool_.push_back(std::move(scratch));
+}
+
+}  // namespace clew

@@ -1,0 +1,72 @@
+// Which of many candidates a slot keeps as neighbours.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "graph.hpp"
+#include "types.hpp"
+
+namespace clew {
+
+// The robust prune of Vamana: nearest first, a candidate is kept unless one already kept is nearer to it, by a factor
+// alpha, than the slot itself. Edges then point in different directions, and short ones do not crowd out long ones.
+class Pruner {
+ public:
+  explicit Pruner(const Graph& graph) : graph_(graph) {}
+
+  // Of `candidates` (nearest first, by pair distance) at most `degree` neighbours for `slot`. Valid until the next call.
+  std::span<const Slot> choose(Slot slot, std::span<const Key> candidates) {
+    kept_.clear();
+    for (const Key candidate : candidates) {
+      if (kept_.size() == graph_.options().degree) break;
+      if (slot_of(candidate) != slot && !occluded(candidate)) kept_.push_back(slot_of(candidate));
+    }
+    return kept_;
+  }
+
+  // The same of the neighbours that `slot` has, and of `extra`.
+  std::span<const Slot> choose_with(Slot slot, Slot extra) {
+    merged_.assign(1, extra);
+    for (std::size_t i = 0; i < graph_.options().degree; ++i) {
+      const Slot place = graph_.neighbors(slot)[i].load(std::memory_order_relaxed);
+      if (place != Graph::EMPTY) merged_.push_back(Graph::from_place(place));
+    }
+    return choose_of(slot, merged_);
+  }
+
+  // The same of candidates in any order.
+  std::span<const Slot> choose_of(Slot slot, std::span<const Slot> candidates) {
+    const VectorStore& vectors = graph_.vectors();
+    distances_.resize(candidates.size());
+    vectors.pair_distances(vectors.row(slot), vectors.length(slot), candidates.data(), candidates.size(),
+                           distances_.data());
+    keys_.clear();
+    for (std::size_t i = 0; i < candidates.size(); ++i) keys_.push_back(make_key(distances_[i], candidates[i]));
+    std::ranges::sort(keys_);
+    return choose(slot, keys_);
+  }
+
+ private:
+  bool occluded(Key candidate) {
+    const VectorStore& vectors = graph_.vectors();
+    const Slot slot = slot_of(candidate);
+    const float limit = distance_of(candidate) / graph_.options().alpha;
+    float near[4];
+    for (std::size_t i = 0; i < kept_.size(); i += 4) {
+      const std::size_t count = std::min<std::size_t>(4, kept_.size() - i);
+      vectors.pair_distances(vectors.row(slot), vectors.length(slot), kept_.data() + i, count, near);
+      if (*std::min_element(near, near + count) <= limit) return true;
+    }
+    return false;
+  }
+
+  const Graph& graph_;
+  std::vector<Slot> kept_;
+  std::vector<Slot> merged_;
+  std::vector<Key> keys_;
+  std::vector<float> distances_;
+};
+
+}  // namespace clew

@@ -1,0 +1,71 @@
+// The one beam loop that building, querying and resuming share.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "containers.hpp"
+#include "graph.hpp"
+#include "types.hpp"
+#include "vectors.hpp"
+
+namespace clew {
+
+enum class Purpose {
+  link,    // find neighbours for a new slot: by the distance edges are pruned by, one of each set of copies
+  answer,  // find neighbours once
+  resume,  // find neighbours, and go on later
+};
+
+// A best-first walk over a graph, away from a query, that can go on after any step.
+//
+// The beam holds the nearest slots scored and not yet consumed, sorted; everything else that was scored waits in
+// `evicted`. Consuming the front of the beam and refilling it from `evicted` is what resuming means.
+//
+// REQUIRES: the graph outlives the walk. One caller at a time.
+class Walk {
+ public:
+  explicit Walk(const Graph& graph);
+
+  // Begins at `entry`, away from `query` (dimension floats).
+  void start(const float* query, Slot entry, Purpose purpose);
+
+  // Expands until the nearest `ef` slots not yet consumed have all been expanded.
+  void run(std::size_t ef);
+
+  // The beam, nearest first.
+  std::span<const Key> beam() const { return {beam_.data() + head_, beam_.size() - head_}; }
+  void consume(std::size_t count) { head_ += count; }
+
+  // True when every slot that can be reached has been consumed.
+  bool dry() const { return head_ == beam_.size() && evicted_.empty(); }
+
+  // How many distances have been computed since start().
+  std::size_t distances() const { return distances_; }
+  std::size_t bytes() const;
+
+ private:
+  void refill(std::size_t ef);
+  void expand(std::size_t at);
+  void expand_copies(Key key);
+  void score();
+  void insert(Key key);
+  void evict(Key key);
+
+  const Graph& graph_;
+  Prepared query_;
+  Purpose purpose_ = Purpose::answer;
+  std::size_t capacity_ = 0;
+  std::size_t head_ = 0;  // what is before it has been consumed
+  std::size_t next_ = 0;  // what is before it has been expanded
+  std::size_t distances_ = 0;
+  std::vector<Key> beam_;
+  KeyHeap evicted_;
+  SlotSet visited_;
+  std::vector<Slot> found_;  // met and not yet scored
+  std::vector<Key> copies_;  // of expanded slots, not yet in the beam
+  std::vector<float> scores_;
+};
+
+}  // namespace clew

@@ -1,0 +1,316 @@
+"""`Index`: every call of the API, waiting for its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.client import arguments, bulk
+from clew.client.opening import open_backend
+from clew.client.query import ResumableQuery
+from clew.client.records import RecordLike
+from clew.client.steps import drive
+from clew.client.values import SparseLike, VectorLike
+from clew.commands import Info, ListNamespaces
+from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Location, from_env, resolve
+from clew.types import (
+    DeleteResult,
+    FetchResult,
+    FusionAlgorithm,
+    InfoResult,
+    Metadata,
+    MetadataUpdateMode,
+    Metric,
+    QueryMode,
+    QueryRequest,
+    QueryResult,
+    RangeResult,
+    WeightingStrategy,
+)
+
+if TYPE_CHECKING:
+    from clew.backends.base import Backend
+
+
+class Index:
+    """Vectors, found by nearness. Any number of threads may use one index.
+
+    `Index()` is in memory, `Index("some/dir")` keeps its data there, `Index("http://host/index", "token")`
+    is a server. Without a location, `CLEW_URL` or `UPSTASH_VECTOR_REST_URL` in the environment names one.
+
+    location: a directory, a URL, or ":memory:" for memory whatever the environment says.
+    token: of a server; else `CLEW_TOKEN` or `UPSTASH_VECTOR_REST_TOKEN`.
+    url: the same as a URL for location.
+    dimension: of the vectors; None takes it from the directory, else from the first upsert.
+    similarity_function: COSINE, EUCLIDEAN or DOT_PRODUCT; None takes it from the directory, else COSINE.
+    retries, retry_interval: how often a request to a server is tried again, and the seconds between.
+    allow_telemetry: accepted so that code written for other clients runs; nothing is ever sent.
+
+    Every call raises `ClientError` for an argument it cannot use, and then has changed nothing.
+    """
+
+    def __init__(
+        self,
+        location: Location | None = None,
+        token: str | None = None,
+        *,
+        url: str | None = None,
+        dimension: int | None = None,
+        similarity_function: Metric | str | None = None,
+        retries: int = RETRIES_DEFAULT,
+        retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+        allow_telemetry: bool = False,
+    ) -> None:
+        settings = resolve(
+            location,
+            token,
+            url=url,
+            dimension=dimension,
+            similarity_function=similarity_function,
+            retries=retries,
+            retry_interval=retry_interval,
+        )
+        self._carry_by(open_backend(settings))
+
+    @classmethod
+    def from_env(
+        cls,
+        retries: int = RETRIES_DEFAULT,
+        retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+        allow_telemetry: bool = False,
+    ) -> Self:
+        """The index on the server that the environment names."""
+        settings = from_env(retries=retries, retry_interval=retry_interval)
+        return cls.over(open_backend(settings))
+
+    @classmethod
+    def over(cls, backend: Backend) -> Self:
+        """An index whose commands `backend` carries."""
+        index = cls.__new__(cls)
+        index._carry_by(backend)
+        return index
+
+    def _carry_by(self, backend: Backend) -> None:
+        self._backend = backend
+        self._call = backend.call
+
+    def upsert(self, vectors: Iterable[RecordLike], namespace: str = "") -> str:
+        """Insert or replace records, all or none; of records with one id the last wins. "Success".
+
+        vectors: each a tuple `(id, vector, metadata, data)` whose last two may be left out, a dict with
+        those names, a `Vector` or a `Data`. A vector is a list, a NumPy array or anything with `tolist`.
+        The first upsert into a namespace makes it.
+        """
+        return self._call(arguments.upsert(vectors, namespace))
+
+    def update(
+        self,
+        id: str | int,
+        vector: VectorLike | None = None,
+        data: str | None = None,
+        metadata: Metadata | None = None,
+        namespace: str = "",
+        metadata_update_mode: MetadataUpdateMode | str = MetadataUpdateMode.OVERWRITE,
+        sparse_vector: SparseLike | None = None,
+    ) -> bool:
+        """Change the given parts of one record; False where there is no such id.
+
+        metadata_update_mode: OVERWRITE replaces the metadata, PATCH merges into it by RFC 7396.
+        """
+        command = arguments.update(id, vector, data, metadata, namespace, metadata_update_mode, sparse_vector)
+        return self._call(command).updated == 1
+
+    def query(
+        self,
+        vector: VectorLike | None = None,
+        top_k: int = 10,
+        include_vectors: bool = False,
+        include_metadata: bool = False,
+        filter: str = "",
+        data: str | None = None,
+        namespace: str = "",
+        include_data: bool = False,
+        sparse_vector: SparseLike | None = None,
+        weighting_strategy: WeightingStrategy | None = None,
+        fusion_algorithm: FusionAlgorithm | None = None,
+        query_mode: QueryMode | None = None,
+    ) -> list[QueryResult]:
+        """The `top_k` nearest records that match `filter`, nearest first; ties in insertion order.
+
+        Exactly one of `vector`, `data`, `sparse_vector`, or `vector` with `sparse_vector`.
+        """
+        return self._call(
+            arguments.query(
+                vector,
+                top_k,
+                include_vectors,
+                include_metadata,
+                filter,
+                data,
+                namespace,
+                include_data,
+                sparse_vector,
+                weighting_strategy,
+                fusion_algorithm,
+                query_mode,
+            )
+        )
+
+    def query_many(self, queries: Iterable[QueryRequest], namespace: str = "") -> list[list[QueryResult]]:
+        """Several queries, each a dict of the arguments of `query`, answered together and in order."""
+        return self._call(arguments.query_many(queries, namespace))
+
+    def resumable_query(
+        self,
+        vector: VectorLike | None = None,
+        top_k: int = 10,
+        include_vectors: bool = False,
+        include_metadata: bool = False,
+        filter: str = "",
+        data: str | None = None,
+        namespace: str = "",
+        include_data: bool = False,
+        max_idle: float = 3600,
+        sparse_vector: SparseLike | None = None,
+        weighting_strategy: WeightingStrategy | None = None,
+        fusion_algorithm: FusionAlgorithm | None = None,
+        query_mode: QueryMode | None = None,
+    ) -> ResumableQuery:
+        """A query that can be fetched from again and again, until it has returned every match.
+
+        top_k: how many results `start` returns.
+        max_idle: seconds without a call after which the query is stopped.
+        The other arguments are those of `query`. Nothing happens before `start`.
+        """
+        command = arguments.resumable_query(
+            max_idle,
+            vector=vector,
+            top_k=top_k,
+            include_vectors=include_vectors,
+            include_metadata=include_metadata,
+            filter=filter,
+            data=data,
+            namespace=namespace,
+            include_data=include_data,
+            sparse_vector=sparse_vector,
+            weighting_strategy=weighting_strategy,
+            fusion_algorithm=fusion_algorithm,
+            query_mode=query_mode,
+        )
+        return ResumableQuery(command, call=self._call)
+
+    def fetch(
+        self,
+        ids: str | int | Iterable[str | int] | None = None,
+        include_vectors: bool = False,
+        include_metadata: bool = False,
+        namespace: str = "",
+        include_data: bool = False,
+        prefix: str | None = None,
+    ) -> list[FetchResult | None]:
+        """The records of `ids`, in that order, None where missing; or at most 1,000 by `prefix` of id."""
+        return self._call(
+            arguments.fetch(ids, include_vectors, include_metadata, namespace, include_data, prefix)
+        )
+
+    def delete(
+        self,
+        ids: str | int | Iterable[str | int] | None = None,
+        namespace: str = "",
+        prefix: str | None = None,
+        filter: str | None = None,
+    ) -> DeleteResult:
+        """Remove the records named by exactly one of `ids`, `prefix` and `filter`; how many those were."""
+        return self._call(arguments.delete(ids, namespace, prefix, filter))
+
+    def range(
+        self,
+        cursor: str | int = "",
+        limit: int = 1,
+        include_vectors: bool = False,
+        include_metadata: bool = False,
+        namespace: str = "",
+        include_data: bool = False,
+        prefix: str | None = None,
+    ) -> RangeResult:
+        """At most `limit` records in insertion order, from `cursor` on; "" is the beginning.
+
+        Go on with the `next_cursor` of the answer; it is "" at the end.
+        """
+        return self._call(
+            arguments.range_(
+                cursor, limit, include_vectors, include_metadata, namespace, include_data, prefix
+            )
+        )
+
+    def random(self, namespace: str = "") -> FetchResult | None:
+        """A record drawn at random, with its vector; None from an empty namespace."""
+        return self._call(arguments.random(namespace))
+
+    def info(self) -> InfoResult:
+        """Counts, size, dimension and metric of the index, and its namespaces."""
+        return self._call(Info())
+
+    def reset(self, namespace: str = "", all: bool = False) -> str:
+        """Remove every record of a namespace, or of all of them; their open queries stop. "Success"."""
+        return self._call(arguments.reset(namespace, all))
+
+    def list_namespaces(self) -> list[str]:
+        """Names of the namespaces, the default one ("") first."""
+        return self._call(ListNamespaces())
+
+    def delete_namespace(self, namespace: str) -> str:
+        """Remove a namespace, its records and its open queries. "Success". The default one stays."""
+        return self._call(arguments.delete_namespace(namespace))
+
+    def rename_namespace(self, namespace: str, new_namespace: str, *, delete_existing: bool = False) -> str:
+        """Give a namespace another name; `delete_existing` drops one that has it already. "Success"."""
+        return self._call(arguments.rename_namespace(namespace, new_namespace, delete_existing))
+
+    def upsert_arrays(
+        self,
+        ids: Iterable[str | int],
+        vectors: NDArray[Any] | Sequence[Sequence[float]],
+        *,
+        metadata: Iterable[Metadata | None] | None = None,
+        data: Iterable[str | None] | None = None,
+        namespace: str = "",
+        progress: bool = False,
+    ) -> str:
+        """Upsert row i of `vectors`, shape (n, dimension), under `ids[i]`. "Success".
+
+        metadata, data: one element per id, or None. progress: show a bar.
+        All arguments are checked first; then the rows go in chunks, each all or none.
+        """
+        commands = arguments.upsert_arrays(ids, vectors, metadata, data, namespace)
+        return drive(bulk.upsert_arrays(commands, progress), self._call)
+
+    def query_arrays(
+        self,
+        vectors: NDArray[Any] | Sequence[Sequence[float]],
+        top_k: int = 10,
+        *,
+        filter: str = "",
+        namespace: str = "",
+    ) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
+        """Answer a query for every row of `vectors`, shape (n, dimension), in parallel.
+
+        Returns ids and scores, one list and one array per row, nearest first.
+        """
+        return self._call(arguments.query_arrays(vectors, top_k, filter, namespace))
+
+    def close(self) -> None:
+        """Give everything back. A call after it is a `ClientError`; a second close does nothing."""
+        self._backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

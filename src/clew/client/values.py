@@ -1,0 +1,261 @@
+"""Single values that users pass, checked and brought into the form that commands carry.
+
+Every function takes a value and the name of its argument, and raises ClientError that names both.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import operator
+import reprlib
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.commands import DEFAULT_NAMESPACE, Floats
+from clew.errors import ClientError
+from clew.types import Metadata, SparseVector
+
+# JSON integers that every reader of ours keeps exactly: signed and unsigned 64 bits.
+INT_MIN, INT_MAX = -(2**63), 2**64 - 1
+# Deeper metadata than this would exhaust the stack of the JSON encoder.
+METADATA_DEPTH_MAX = 100
+SPARSE_INDEX_MIN, SPARSE_INDEX_MAX = -(2**31), 2**31 - 1
+
+_FLOAT32 = np.dtype(np.float32)
+_PLAIN = frozenset({int, bool, type(None)})
+_E = TypeVar("_E", bound=enum.StrEnum)
+
+
+class SupportsToList(Protocol):
+    """A pandas series, a torch tensor, a NumPy array: anything with `tolist`."""
+
+    def tolist(self) -> list[float]:
+        """The numbers as a list."""
+
+
+VectorLike = Sequence[float] | NDArray[Any] | SupportsToList
+SparseLike = SparseVector | tuple[Any, Any]
+
+
+def refusal(name: str, value: object, expected: str) -> ClientError:
+    """The error of a bad argument: its name, its value in short, and what was expected."""
+    return ClientError(f"{name} is {reprlib.repr(value)}; expected {expected}")
+
+
+def to_text(value: object, name: str) -> str:
+    """A str that UTF-8 can carry."""
+    if not isinstance(value, str):
+        raise refusal(name, value, "a str")
+    text = value if type(value) is str else str(value)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise refusal(name, value, "text without lone surrogates") from None
+    return text
+
+
+def to_id(value: object, name: str) -> str:
+    """A str as it is, an int as its decimal text."""
+    if isinstance(value, str):
+        return to_text(value, name)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return str(value)
+    raise refusal(name, value, "a str or an int")
+
+
+def to_ids(value: object, name: str) -> tuple[str, ...]:
+    """One id, or any iterable of them."""
+    if isinstance(value, (str, int, np.integer)):
+        return (to_id(value, name),)
+    if isinstance(value, dict | bytes) or not hasattr(value, "__iter__"):
+        raise refusal(name, value, "an id or a list of ids")
+    return tuple([to_id(item, f"{name}[{place}]") for place, item in enumerate(value)])
+
+
+def to_namespace(value: str | None, name: str = "namespace") -> str:
+    """A namespace; None means the default one."""
+    return DEFAULT_NAMESPACE if value is None else to_text(value, name)
+
+
+def to_filter(value: str | None) -> str:
+    """A filter; None means none."""
+    return "" if value is None else to_text(value, "filter")
+
+
+def to_flag(value: object, name: str) -> bool:
+    """True or False, and nothing that merely looks like it."""
+    if value is True or value is False:
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    raise refusal(name, value, "True or False")
+
+
+def to_count(value: object, name: str) -> int:
+    """An int of at least 1."""
+    if type(value) is int and value > 0:
+        return value
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise refusal(name, value, "an int of at least 1")
+    count = operator.index(value)
+    if count < 1:
+        raise refusal(name, value, "an int of at least 1")
+    return count
+
+
+def to_seconds(value: object, name: str) -> float:
+    """A finite number of seconds above 0."""
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        seconds = float(value)
+        if 0 < seconds < math.inf:
+            return seconds
+    raise refusal(name, value, "a number of seconds above 0")
+
+
+def to_enum(value: object, name: str, kind: type[_E]) -> _E:
+    """A member of `kind`, or its text."""
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, str):
+        member = kind.__members__.get(str(value))
+        if member is not None:
+            return member
+    raise refusal(name, value, f"one of {', '.join(kind)}")
+
+
+def to_vector(value: object, name: str) -> Floats:
+    """Finite numbers as a C-contiguous float32 array of shape (n,), n >= 1; not copied where it is one."""
+    # The dot product with itself costs one multiply-add per number, less than asking each whether it
+    # is finite. It overflows for finite numbers above 1e19 too, and then each is asked.
+    if (
+        type(value) is np.ndarray
+        and value.dtype == _FLOAT32
+        and value.ndim == 1
+        and math.isfinite(value.dot(value))
+        and value.flags.c_contiguous
+        and len(value)
+    ):
+        return value
+    return _vector_from_any(value, name)
+
+
+def to_matrix(value: object, name: str) -> Floats:
+    """Rows of finite numbers as a C-contiguous float32 array of shape (n, dimension)."""
+    return _floats(_numbers(value, name, 2), name)
+
+
+def _vector_from_any(value: object, name: str) -> Floats:
+    numbers = _numbers(value, name, 1)
+    if not len(numbers):
+        raise refusal(name, value, "at least one number")
+    return _floats(numbers, name)
+
+
+def _numbers(value: object, name: str, ndim: int) -> NDArray[Any]:
+    """An array of `ndim` dimensions whose elements are ints or floats, of any width."""
+    expected = f"numbers in {ndim} dimension{'s' * (ndim > 1)}"
+    try:
+        numbers = np.asarray(_listed(value, name))
+    except (ValueError, TypeError, OverflowError):
+        raise refusal(name, value, expected) from None
+    if numbers.ndim != ndim or (numbers.dtype.kind not in "fiu" and numbers.size):
+        raise refusal(name, value, expected)
+    return numbers
+
+
+def _listed(value: object, name: str) -> object:
+    """What NumPy reads as numbers. (It would take a str for a scalar and a set for an object.)"""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return value
+    convert = getattr(value, "tolist", None)
+    if callable(convert):
+        return convert()
+    if hasattr(value, "__array__"):
+        return value
+    raise refusal(name, value, "a list of numbers, an array, or anything with tolist()")
+
+
+def _floats(numbers: NDArray[Any], name: str) -> Floats:
+    with np.errstate(over="ignore"):
+        floats = np.ascontiguousarray(numbers, dtype=_FLOAT32)
+    finite = np.isfinite(floats)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        spot = "".join(f"[{i}]" for i in place)
+        raise refusal(f"{name}{spot}", numbers[place].item(), "a finite number within float32")
+    return floats
+
+
+def to_sparse(value: object, name: str) -> SparseVector:
+    """A SparseVector, or a pair of indices and values of one length."""
+    if isinstance(value, SparseVector):
+        indices, values = value.indices, value.values
+    elif isinstance(value, tuple) and len(value) == 2:
+        indices, values = value
+    else:
+        raise refusal(name, value, "a SparseVector or a tuple of indices and values")
+    places = _numbers(indices, f"{name}.indices", 1)
+    weights = _vector_from_any(values, f"{name}.values")
+    if places.dtype.kind not in "iu":
+        raise refusal(f"{name}.indices", indices, "at least one int")
+    if len(places) != len(weights):
+        raise refusal(name, value, f"as many indices as values, not {len(places)} and {len(weights)}")
+    if places.min() < SPARSE_INDEX_MIN or places.max() > SPARSE_INDEX_MAX:
+        raise refusal(f"{name}.indices", indices, "signed 32-bit ints")
+    return SparseVector(places.tolist(), weights.tolist())
+
+
+def to_metadata(value: object, name: str) -> Metadata:
+    """A copy of a JSON object: str keys; str, int, finite float, bool, None, list and dict values."""
+    if not isinstance(value, dict):
+        raise refusal(name, value, "a dict that JSON can carry")
+    return _object(value, name, 0)
+
+
+def _object(value: dict[Any, Any], name: str, depth: int) -> Metadata:
+    copy: Metadata = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise refusal(f"a key of {name}", key, "a str")
+        if not key.isascii():
+            to_text(key, f"a key of {name}")
+        copy[key] = _json(item, name, key, depth)
+    return copy
+
+
+def _json(value: Any, name: str, key: object, depth: int) -> Any:
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else to_text(value, f"{name}[{key!r}]")
+    if kind in _PLAIN and (kind is not int or INT_MIN <= value <= INT_MAX):
+        return value
+    place = f"{name}[{key!r}]"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, (list, tuple, dict)):
+        if depth == METADATA_DEPTH_MAX:
+            raise refusal(place, value, f"at most {METADATA_DEPTH_MAX} levels")
+        if isinstance(value, dict):
+            return _object(value, place, depth + 1)
+        return [_json(item, place, i, depth + 1) for i, item in enumerate(value)]
+    return _scalar(value, place)
+
+
+def _scalar(value: Any, place: str) -> Any:
+    """What is left: subclasses of plain types (an enum's member, say), numbers out of range, strangers."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return to_text(str.__str__(value), place)
+    if isinstance(value, int) and INT_MIN <= value <= INT_MAX:
+        return int(value)
+    if isinstance(value, (int, float)):
+        raise refusal(place, value, "a finite number, an int within 64 bits")
+    raise refusal(place, value, "a value that JSON can carry")

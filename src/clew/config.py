@@ -1,0 +1,119 @@
+"""Where an index is and how it is made: a keyword wins over the environment, and that over a default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clew.errors import ClientError
+from clew.types import Metric
+
+# The first that is set wins. The second names are those of the Upstash SDKs, so that what is
+# configured for them works here.
+URL_VARIABLES = ("CLEW_URL", "UPSTASH_VECTOR_REST_URL")
+TOKEN_VARIABLES = ("CLEW_TOKEN", "UPSTASH_VECTOR_REST_TOKEN")
+
+MEMORY = ":memory:"
+RETRIES_DEFAULT = 3
+RETRY_INTERVAL_S_DEFAULT = 1.0
+
+Location = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an index is opened with: a server where `url` is set, else a directory, else memory."""
+
+    url: str | None = None
+    token: str | None = None
+    directory: str | None = None
+    dimension: int | None = None
+    metric: Metric | None = None
+    retries: int = RETRIES_DEFAULT
+    retry_interval_s: float = RETRY_INTERVAL_S_DEFAULT
+
+
+def resolve(
+    location: Location | None = None,
+    token: str | None = None,
+    *,
+    url: str | None = None,
+    dimension: int | None = None,
+    similarity_function: Metric | str | None = None,
+    retries: int = RETRIES_DEFAULT,
+    retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings that these arguments and the environment amount to.
+
+    `location` is a URL, a directory or ":memory:"; without it and `url`, the environment decides.
+    Raises ClientError for a contradiction or a value of the wrong kind.
+    """
+    where = _where(location, url)
+    if where is None:
+        where = _first(URL_VARIABLES, environment) or MEMORY
+    remote = where.startswith(("http://", "https://"))
+    if url is not None and not remote:
+        raise ClientError(f"url is {url!r}; expected one that starts with http:// or https://")
+    if token is not None and not remote:
+        raise ClientError(f"token is for a server, and {where!r} is none; leave it out")
+    return Settings(
+        url=where if remote else None,
+        token=token or _first(TOKEN_VARIABLES, environment) if remote else None,
+        directory=None if remote or where == MEMORY else where,
+        dimension=_dimension(dimension),
+        metric=_metric(similarity_function),
+        retries=retries,
+        retry_interval_s=retry_interval,
+    )
+
+
+def from_env(
+    *,
+    retries: int = RETRIES_DEFAULT,
+    retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings of the server that the environment names. Raises ClientError where it names none."""
+    url = _first(URL_VARIABLES, environment)
+    if url is None:
+        raise ClientError(f"the environment names no server: set {' or '.join(URL_VARIABLES)}")
+    return resolve(url=url, retries=retries, retry_interval=retry_interval, environment=environment)
+
+
+def _where(location: Location | None, url: str | None) -> str | None:
+    if location is None:
+        return url
+    if url is not None:
+        raise ClientError(f"both a location ({location!r}) and url ({url!r}) are given; expected one of them")
+    try:
+        where = os.fspath(location)
+    except TypeError:
+        raise ClientError(f"location is {location!r}; expected a directory, a URL or {MEMORY!r}") from None
+    if not where:
+        raise ClientError("location is ''; leave it out for an index in memory")
+    return where
+
+
+def _first(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:
+    return next((environment[name] for name in names if environment.get(name)), None)
+
+
+def _dimension(dimension: int | None) -> int | None:
+    if dimension is None:
+        return None
+    if isinstance(dimension, int) and not isinstance(dimension, bool) and dimension >= 1:
+        return dimension
+    raise ClientError(f"dimension is {dimension!r}; expected an int of at least 1")
+
+
+def _metric(similarity_function: Metric | str | None) -> Metric | None:
+    if similarity_function is None:
+        return None
+    try:
+        return Metric(similarity_function)
+    except ValueError:
+        raise ClientError(
+            f"similarity_function is {similarity_function!r}; expected one of {', '.join(Metric)}"
+        ) from None

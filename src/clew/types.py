@@ -1,0 +1,204 @@
+"""What users pass in and get back."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+Metadata = dict[str, Any]
+
+
+class Metric(enum.StrEnum):
+    """Which distance a dense index orders by (on the wire: `similarityFunction`)."""
+
+    COSINE = "COSINE"
+    EUCLIDEAN = "EUCLIDEAN"
+    DOT_PRODUCT = "DOT_PRODUCT"
+
+
+class MetadataUpdateMode(enum.StrEnum):
+    """How `update` treats metadata: replace it, or merge into it by RFC 7396."""
+
+    OVERWRITE = "OVERWRITE"
+    PATCH = "PATCH"
+
+
+class WeightingStrategy(enum.StrEnum):
+    """How the values of a sparse query are weighted."""
+
+    IDF = "IDF"
+
+
+class FusionAlgorithm(enum.StrEnum):
+    """How the two halves of a hybrid query become one ranking."""
+
+    RRF = "RRF"
+    DBSF = "DBSF"
+
+
+class QueryMode(enum.StrEnum):
+    """Which halves of a hybrid index a text query asks."""
+
+    HYBRID = "HYBRID"
+    DENSE = "DENSE"
+    SPARSE = "SPARSE"
+
+
+class Fields:
+    """Reads as an object or as a mapping: `r.id`, `r["id"]`, `"data" in r`, `r.get("data")`.
+
+    A field that is absent is None as an attribute, missing from `in`, and a KeyError by subscript.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        value = getattr(self, name, None) if name in self.__slots__ else None
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__slots__ and getattr(self, str(name)) is not None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field called `name`, or `default` where it is absent."""
+        return self[name] if name in self else default
+
+    def keys(self) -> list[str]:
+        """The names of the fields that are present."""
+        return [name for name in self.__slots__ if name in self]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+
+@dataclass(slots=True)
+class SparseVector(Fields):
+    """Coordinates that are not zero: `indices` (int32) and `values` (float32), of one length."""
+
+    indices: list[int]
+    values: list[float]
+
+
+@dataclass(slots=True)
+class Vector(Fields):
+    """A record to upsert. `vector` is a list of floats, a NumPy array or anything with `tolist`."""
+
+    id: str
+    vector: Any = None
+    metadata: Metadata | None = None
+    data: str | None = None
+    sparse_vector: SparseVector | tuple[Sequence[int], Sequence[float]] | None = None
+
+
+@dataclass(slots=True)
+class Data(Fields):
+    """A text to embed and upsert."""
+
+    id: str
+    data: str
+    metadata: Metadata | None = None
+
+
+@dataclass(slots=True)
+class QueryResult(Fields):
+    """One neighbour, with what the query asked to be included."""
+
+    id: str
+    score: float
+    vector: list[float] | None = None
+    sparse_vector: SparseVector | None = None
+    metadata: Metadata | None = None
+    data: str | None = None
+
+
+@dataclass(slots=True)
+class FetchResult(Fields):
+    """One record, with what the call asked to be included."""
+
+    id: str
+    vector: list[float] | None = None
+    sparse_vector: SparseVector | None = None
+    metadata: Metadata | None = None
+    data: str | None = None
+
+
+@dataclass(slots=True)
+class RangeResult(Fields):
+    """One stretch of a namespace in insertion order; `next_cursor` is "" at the end."""
+
+    next_cursor: str
+    vectors: list[FetchResult]
+
+
+@dataclass(slots=True)
+class DeleteResult(Fields):
+    """How many records a delete removed."""
+
+    deleted: int
+
+
+@dataclass(slots=True)
+class UpdateResult(Fields):
+    """How many records an update changed: 0 or 1."""
+
+    updated: int
+
+
+@dataclass(slots=True)
+class NamespaceInfo(Fields):
+    """Counts of one namespace."""
+
+    vector_count: int
+    pending_vector_count: int = 0
+
+
+@dataclass(slots=True)
+class DenseIndexInfo(Fields):
+    """The dense half of an index."""
+
+    dimension: int
+    similarity_function: str
+    embedding_model: str = ""
+
+
+@dataclass(slots=True)
+class SparseIndexInfo(Fields):
+    """The sparse half of an index."""
+
+    embedding_model: str = ""
+
+
+@dataclass(slots=True)
+class InfoResult(Fields):
+    """Counts, size in bytes and kind of an index, and its namespaces by name."""
+
+    vector_count: int
+    pending_vector_count: int
+    index_size: int
+    dimension: int
+    similarity_function: str
+    index_type: str = "DENSE"
+    dense_index: DenseIndexInfo | None = None
+    sparse_index: SparseIndexInfo | None = None
+    namespaces: dict[str, NamespaceInfo] = field(default_factory=dict)
+
+
+class QueryRequest(TypedDict, total=False):
+    """One query of `query_many`: the arguments of `query`, by name."""
+
+    vector: Any
+    sparse_vector: Any
+    data: str
+    top_k: int
+    include_vectors: bool
+    include_metadata: bool
+    include_data: bool
+    filter: str
+    weighting_strategy: WeightingStrategy
+    fusion_algorithm: FusionAlgorithm
+    query_mode: QueryMode
+

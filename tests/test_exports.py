@@ -1,0 +1,66 @@
+"""The public names: sorted, complete, and the same in both colours."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import pytest
+
+import clew
+from clew import AsyncIndex, Index, errors, types
+
+
+def calls(kind: type) -> dict[str, object]:
+    """The public methods of a class, by name."""
+    return {name: member for name, member in inspect.getmembers(kind, callable) if not name.startswith("_")}
+
+
+def test_all_is_sorted_and_without_repeats() -> None:
+    assert clew.__all__ == sorted(set(clew.__all__))
+
+
+def test_all_names_everything_public_and_only_what_is_there() -> None:
+    public = {
+        name
+        for name, value in vars(clew).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+    }
+    # A name that is loaded when first asked for is in `__all__` before it is in the module.
+    assert public <= set(clew.__all__)
+    for name in clew.__all__:
+        assert getattr(clew, name) is not None
+
+
+def test_every_error_can_be_imported_from_the_package() -> None:
+    for name, value in vars(errors).items():
+        if isinstance(value, type) and issubclass(value, errors.ClewError):
+            assert getattr(clew, name) is value, name
+
+
+def test_every_type_of_an_answer_can_be_imported_from_the_package() -> None:
+    for name, value in vars(types).items():
+        if isinstance(value, type) and value.__module__ == types.__name__ and name != "Fields":
+            assert getattr(clew, name) is value, name
+
+
+def test_index_and_async_index_have_the_same_calls() -> None:
+    assert set(calls(Index)) == set(calls(AsyncIndex))
+
+
+@pytest.mark.parametrize("name", ["__init__", *calls(Index)])
+def test_index_and_async_index_take_the_same_arguments(name: str) -> None:
+    sync, both = inspect.signature(getattr(Index, name)), inspect.signature(getattr(AsyncIndex, name))
+    assert sync.parameters == both.parameters
+    assert sync.return_annotation == both.return_annotation
+
+
+@pytest.mark.parametrize("name", calls(AsyncIndex))
+def test_every_call_of_async_index_is_awaited(name: str) -> None:
+    assert inspect.iscoroutinefunction(getattr(AsyncIndex, name))
+
+
+@pytest.mark.parametrize("name", calls(Index))
+def test_every_call_says_what_it_does(name: str) -> None:
+    assert inspect.getdoc(getattr(Index, name))
+    assert inspect.getdoc(getattr(AsyncIndex, name))
