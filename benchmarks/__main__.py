@@ -6,11 +6,13 @@ import argparse
 import importlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 from benchmarks import bars, data, machine
 from benchmarks.bench import Bench
+from benchmarks.data import Dataset
 from benchmarks.peers import ENGINES, available
 from benchmarks.records import Record, Run, table
 
@@ -32,11 +34,18 @@ def main() -> None:
     run = Run(machine.describe(), {**vars(options), "engines": engines})
     path = Path(options.out or data.HOME / "results" / time.strftime("%Y%m%d-%H%M%S.json"))
     print(f"{run.machine}\n")
+    dimensions: dict[str, int] = {}
     for name in _names(options):
-        for record in _measure(name, engines, options):
-            run.records.append(record)
+        try:
+            dataset = data.load(name)
+        except ValueError as reason:
+            print(f"left out: {reason}")
+            continue
+        dimensions[dataset.name] = dataset.dimension
+        for made in _measure(dataset, engines, options):
+            run.records += made
             run.save(path)
-    print(bars.table(run.records))
+    print(bars.table(run.records, dimensions))
     print(f"\nrecords: {path}")
 
 
@@ -46,7 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help=f"{', '.join(FULL_DATA)} and more rounds")
     parser.add_argument("--data", default="", help=f"data sets, by comma; {data.__doc__}")
     parser.add_argument("--engines", default=",".join(DEFAULT_ENGINES), help=f"of {', '.join(ENGINES)}")
-    parser.add_argument("--rounds", type=int, default=0, help="repetitions in turn; 3, or 5 with --full")
+    parser.add_argument("--rounds", type=int, default=0, help="repetitions in turn; 5, or 7 with --full")
     parser.add_argument("--cpu", type=int, default=(os.cpu_count() or 1) - 1, help="pin to it; -1: do not")
     parser.add_argument("--out", default="", help="the JSON file; benchmarks/results/TIME.json")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -62,24 +71,20 @@ def _names(options: argparse.Namespace) -> list[str]:
     return [name for name in names if name]
 
 
-def _measure(name: str, engines: tuple[str, ...], options: argparse.Namespace) -> list[Record]:
-    try:
-        dataset = data.load(name)
-    except ValueError as reason:
-        print(f"left out: {reason}")
-        return []
-    bench = Bench(dataset, engines, options.rounds or (5 if options.full else 3), not options.full)
+def _measure(
+    dataset: Dataset, engines: tuple[str, ...], options: argparse.Namespace
+) -> Iterator[list[Record]]:
+    """The records of each suite over one data set."""
+    bench = Bench(dataset, engines, options.rounds or (7 if options.full else 5), not options.full)
     print(
         f"# {dataset.name}: {dataset.size:,} x {dataset.dimension} {dataset.metric.lower()},"
         f" {len(dataset.queries)} queries, intrinsic dimension {data.intrinsic_dimension(dataset):.1f},"
         f" fingerprint {dataset.fingerprint()}\n",
         flush=True,
     )
-    made: list[Record] = []
     for suite in SUITES:
         if not options.suites or suite in options.suites:
-            made += _suite(importlib.import_module(f"benchmarks.suites.{suite}"), bench)
-    return made
+            yield _suite(importlib.import_module(f"benchmarks.suites.{suite}"), bench)
 
 
 def _suite(suite: ModuleType, bench: Bench) -> list[Record]:

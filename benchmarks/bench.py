@@ -37,7 +37,7 @@ class Bench:
         """
         if name not in self._built:
             engine = self.fresh(name)
-            built_by = f"{name}-{machine.version(engine.requires[0])}"
+            built_by = f"{name}-{machine.version(engine.package)}"
             path = data.CACHE / "built" / f"{self.dataset.key}.{self.dataset.fingerprint()}.{built_by}"
             if path.exists():
                 engine.load(path)
@@ -64,5 +64,7 @@ class Bench:
 
     def record(self, suite: str, engine: str, case: str, **values: Value) -> Record:
         """A record of this data set, numbers rounded to what they mean."""
-        kept = {name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+        kept = {
+            name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()
+        }
         return records.Record(suite, self.dataset.name, engine, case, kept)

@@ -34,6 +34,7 @@ class Dataset:
     base: Floats
     queries: Floats
     truth: Rows
+    source: str  # what `load` was given
 
     @property
     def size(self) -> int:
@@ -52,7 +53,7 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Tells whether two runs measured the same vectors."""
-        return hashlib.sha256(np.ascontiguousarray(self.base[:: max(1, self.size // 997)])).hexdigest()[:16]
+        return hashlib.sha256(self.base[:: max(1, self.size // 997)].tobytes()).hexdigest()[:16]
 
     def column(self) -> Rows:
         """A number from 0 to 999 for each vector, drawn at random: what filters ask about."""
@@ -106,7 +107,7 @@ def clustered(size: int, dimension: int, seed: int, *, unit: bool) -> Floats:
 def intrinsic_dimension(dataset: Dataset) -> float:
     """Median local intrinsic dimension at the queries: how hard the set is, whatever its width."""
     found = []
-    for query, rows in zip(dataset.queries[:200], dataset.truth, strict=False):
+    for query, rows in zip(dataset.queries[:200], dataset.truth[:, :TRUTH_K], strict=False):
         apart = np.linalg.norm(dataset.base[rows].astype(np.float64) - query, axis=1)
         apart = np.maximum(apart, 1e-9)
         found.append(-1.0 / min(-1e-9, float(np.mean(np.log(apart[:-1] / apart.max())))))
@@ -125,9 +126,10 @@ def _made(name: str, size: int, dimension: int) -> Dataset:
         folder.mkdir(parents=True, exist_ok=True)
         rows = clustered(size + QUERIES, dimension, seed=size + dimension, unit=metric == "COSINE")
         base, queries = rows[:size], rows[size:]
-        for part, values in zip(parts, (base, queries, nearest(base, queries, TRUTH_K, metric)), strict=True):
-            np.save(part, values)
-    return Dataset(name, metric, np.load(parts[0]), np.load(parts[1]), np.load(parts[2]))
+        np.save(parts[0], base)
+        np.save(parts[1], queries)
+        np.save(parts[2], nearest(base, queries, TRUTH_K, metric))
+    return Dataset(name, metric, np.load(parts[0]), np.load(parts[1]), np.load(parts[2]), name)
 
 
 def _from_files(name: str) -> Dataset:
@@ -137,7 +139,7 @@ def _from_files(name: str) -> Dataset:
     queries = np.ascontiguousarray(np.load(f"{path}.query.npy"), np.float32)
     known = Path(f"{path}.gt.npy")
     truth = np.load(known).astype(np.int64) if known.exists() else nearest(base, queries, TRUTH_K, metric)
-    return Dataset(f"{Path(path).name}@{metric}", metric, base, queries, truth)
+    return Dataset(f"{Path(path).name}@{metric}", metric, base, queries, truth, name)
 
 
 def _fashion_mnist() -> Dataset:
@@ -148,4 +150,4 @@ def _fashion_mnist() -> Dataset:
     truth = np.load(folder / "gt_l2.ids.i32.npy")[:QUERIES].astype(np.int64)
     base = np.load(folder / "base.u8.npy").astype(np.float32)
     queries = np.load(folder / "queries.u8.npy")[:QUERIES].astype(np.float32)
-    return Dataset("fashion-mnist-784", "EUCLIDEAN", base, queries, truth)
+    return Dataset("fashion-mnist-784", "EUCLIDEAN", base, queries, truth, "fashion-mnist-784")

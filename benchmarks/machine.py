@@ -32,7 +32,7 @@ def describe() -> dict[str, object]:
 def version(package: str) -> str:
     """The installed version of a distribution, or "unknown"."""
     try:
-        return metadata.version(package.replace("_", "-"))
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "unknown"
 
@@ -60,11 +60,8 @@ def unpinned() -> Iterator[None]:
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        facts = dict(
-            (part.strip() for part in line.split(":", 1))
-            for line in cpuinfo.read_text().split("\n\n")[0].splitlines()
-            if ":" in line
-        )
+        lines = cpuinfo.read_text().split("\n\n")[0].splitlines()
+        facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         family, model = facts.get("cpu family", "?"), facts.get("model", "?")
         return f"{facts.get('model name', platform.machine())} (family {family}, model {model})"
     return platform.processor() or platform.machine()

@@ -32,6 +32,7 @@ class Core(Engine):
 
     name = "clew"
     requires = ("clew._core",)
+    package = "clew"
     filter_ladder = (0,)
     filters = True
     changes = True
@@ -114,8 +115,10 @@ class ThroughIndex(Engine):
     """`clew.Index` in memory, with ids that are row numbers; its beam width is its own affair."""
 
     name = "clew-index"
-    requires = ("clew", "clew._core")
+    requires = ("clew.client.index", "clew._core")
+    package = "clew"
     ladder = (0,)
+    results_max = 1_000
     filter_ladder = (0,)
     threaded_build = False
     filters = True

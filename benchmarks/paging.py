@@ -98,7 +98,7 @@ class Reading:
     """One query read in batches: nanoseconds of each (the first includes opening), and its rows."""
 
     batch_ns: tuple[int, ...]
-    total_ns: int
+    close_ns: int
     batches: tuple[Rows, ...]
 
 
@@ -117,9 +117,9 @@ def read(open_pager: Any, query: Floats, batch: int, wanted: int, cap_s: float =
         start = clock()
         if start - began > cap_s * 1e9:
             break
+    start = clock()
     pager.close()
-    ended = clock()
-    return Reading(tuple(taken), ended - began, tuple(pager.rows(answer) for answer in answers))
+    return Reading(tuple(taken), clock() - start, tuple(pager.rows(answer) for answer in answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,9 @@ def judge(reading: Reading, order: Rows, distances: Doubles, wanted: int) -> Qua
     for batch in reading.batches:
         if len(batch):
             apart = distances[batch]
-            late += int((apart < farthest - TIE * max(abs(farthest), 1e-9)).sum()) if farthest > -np.inf else 0
+            late += (
+                int((apart < farthest - TIE * max(abs(farthest), 1e-9)).sum()) if farthest > -np.inf else 0
+            )
             farthest = max(farthest, float(apart.max()))
     return Quality(
         recall=len(np.intersect1d(unique, expected)) / max(len(expected), 1),

@@ -52,12 +52,14 @@ class Engine(ABC):
 
     name: ClassVar[str]
     requires: ClassVar[tuple[str, ...]]  # modules that must be importable
+    package: ClassVar[str]  # the distribution whose version is noted
     ladder: ClassVar[Sequence[int]] = LADDER  # beam widths of the recall curve, fastest first
     filter_ladder: ClassVar[Sequence[int]] = (10, 32, 64, 128, 256)
     threaded_build: ClassVar[bool] = True
     filters: ClassVar[bool] = False
     changes: ClassVar[bool] = False  # inserts and deletes
     exact: ClassVar[bool] = False  # scans: slow, recall 1
+    results_max: ClassVar[int] = 2**31  # of one query
 
     def __init__(self, dimension: int, metric: str, capacity: int) -> None:
         self.dimension = dimension
@@ -138,6 +140,7 @@ class Hnswlib(Engine):
 
     name = "hnswlib"
     requires = ("hnswlib",)
+    package = "hnswlib"
     filters = True
     changes = True
     spaces: ClassVar[dict[str, str]] = {"EUCLIDEAN": "l2", "COSINE": "cosine", "DOT_PRODUCT": "ip"}
@@ -204,6 +207,7 @@ class Exact(Engine):
 
     name = "numpy"
     requires = ("numpy",)
+    package = "numpy"
     ladder = (0,)
     filter_ladder = (0,)
     threaded_build = False

@@ -35,6 +35,7 @@ class Layout:
     columns: tuple[str, ...]
     ratio: str = ""
     more_is_better: bool = True
+    hidden: str = ""  # rows whose case begins so are only in the JSON
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class Run:
 
 def table(layout: Layout, records: Sequence[Record]) -> str:
     """The records of one suite and data set as a Markdown table."""
+    if layout.hidden:
+        records = [record for record in records if not record.case.startswith(layout.hidden)]
     columns = [name for name in layout.columns if any(name in record.values for record in records)]
     head = ["case", "engine", *(name.replace("_", " ") for name in columns)]
     ratios = _ratios(layout, records)
@@ -82,7 +85,11 @@ def _ratios(layout: Layout, records: Sequence[Record]) -> list[float | None]:
     ratios: list[float | None] = []
     for record in records:
         mine, theirs = own.get(record.case), record.values.get(layout.ratio)
-        if record.engine == CLEW or not isinstance(mine, (int, float)) or not isinstance(theirs, (int, float)):
+        if (
+            record.engine == CLEW
+            or not isinstance(mine, (int, float))
+            or not isinstance(theirs, (int, float))
+        ):
             ratios.append(None)
         elif layout.more_is_better:
             ratios.append(mine / theirs if theirs else None)

@@ -46,7 +46,7 @@ def recall(found: list[Rows], wanted: Rows) -> float:
     """Mean share of `wanted[i]` that is among `found[i]`."""
     k = wanted.shape[1]
     hits = [len(np.intersect1d(rows, right)) for rows, right in zip(found, wanted, strict=False)]
-    return float(np.mean(hits)) / k
+    return float(np.mean(hits) / k)
 
 
 def _exact(rows: Doubles, query: Doubles, metric: str) -> Doubles:

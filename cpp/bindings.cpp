@@ -6,7 +6,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include <array>
 #include <charconv>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "cursor.hpp"
@@ -167,12 +169,39 @@ Result<float, 2> rows(const Graph& graph, const Slots& slots) {
 }
 
 // The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
+//
+// Such a decimal has at most nine digits, so digits and power of ten are exact doubles up to 10^22 and one division or
+// multiplication rounds once, as a parser would.
 double shortest_double(float value) {
   char text[32];
-  const auto written = std::to_chars(text, text + sizeof text, value);
-  double result = value;
-  std::from_chars(text, written.ptr, result);
-  return result;
+  const char* const end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  const char* at = text;
+  const bool negative = *at == '-';
+  if (negative) ++at;
+  double digits = 0;
+  int exponent = 0;
+  for (bool fraction = false; at != end && *at != 'e'; ++at) {
+    if (*at == '.') {
+      fraction = true;
+    } else if (*at >= '0' && *at <= '9') {
+      digits = digits * 10 + (*at - '0');
+      exponent -= fraction ? 1 : 0;
+    } else {
+      return value;  // inf or nan
+    }
+  }
+  int shift = 0;
+  if (at != end) std::from_chars(at + (at[1] == '+' ? 2 : 1), end, shift);
+  exponent += shift;
+  if (exponent < -22 || exponent > 22) {
+    std::from_chars(text, end, digits);
+    return digits;
+  }
+  static constexpr std::array<double, 23> POWERS{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  const auto power = POWERS[static_cast<std::size_t>(std::abs(exponent))];
+  const double result = exponent < 0 ? digits / power : digits * power;
+  return negative ? -result : result;
 }
 
 nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>& values) {

@@ -104,7 +104,8 @@ class SlotSet {
   // Adds the slot; false when it was there.
   bool insert(Slot slot) {
     const std::size_t at = slot >> PAGE_SHIFT;
-    const std::uint32_t page = at < pages_.size() && pages_[at] != 0 ? pages_[at] : add_page(at);
+    const bool known = at < pages_.size() && pages_[at] != 0;
+    const std::uint32_t page = known ? pages_[at] : add_page(at);
     std::uint64_t& word = words_[page * PAGE_WORDS + (slot & PAGE_MASK) / 64];
     const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
     const bool added = (word & bit) == 0;
@@ -125,7 +126,7 @@ class SlotSet {
   static constexpr std::size_t PAGE_MASK = (1 << PAGE_SHIFT) - 1;
   static constexpr std::size_t PAGE_WORDS = (1 << PAGE_SHIFT) / 64;
 
-  std::uint32_t add_page(std::size_t at) {
+  [[gnu::noinline]] std::uint32_t add_page(std::size_t at) {
     if (at >= pages_.size()) pages_.resize(at + 1);
     const auto page = static_cast<std::uint32_t>(words_.size() / PAGE_WORDS);
     words_.resize(words_.size() + PAGE_WORDS);

@@ -9,7 +9,7 @@ constexpr std::size_t EF_DEFAULT = 100;
 
 // A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall decays.
 // It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
-constexpr double LOOK_AHEAD = 1.0;
+constexpr double LOOK_AHEAD = 1.25;
 constexpr std::size_t BEAM_MAX = 2048;
 
 // Distances that a walk computes: about so many to get near the query, and so many for each place of its beam.
@@ -35,7 +35,7 @@ std::span<const Key> Cursor::next(std::size_t count) {
   if (count == 0) return {};
   if (mode_ != Mode::scanning && scan_is_cheaper(count)) turn_to_scan();
   if (mode_ == Mode::fresh) {
-    scratch_->walk.start(query_, graph_.entry(), options_.once ? Purpose::answer : Purpose::resume);
+    scratch_->walk.start(query_, graph_.landmarks(), options_.once ? Purpose::answer : Purpose::resume);
     mode_ = Mode::walking;
   }
   while (mode_ == Mode::walking && batch.size() < count) {
@@ -71,8 +71,10 @@ void Cursor::walk_on(std::size_t count) {
 }
 
 std::size_t Cursor::beam_for(std::size_t count) const {
-  const auto depth = static_cast<std::size_t>(LOOK_AHEAD * static_cast<double>(returned_.size()));
-  const std::size_t ef = std::max({options_.ef == 0 ? EF_DEFAULT : options_.ef, count, std::min(depth, BEAM_MAX)});
+  const bool own = options_.ef != 0;
+  const auto depth = static_cast<double>(own ? returned_.size() : returned_.size() + count);
+  const std::size_t ahead = std::min(static_cast<std::size_t>(LOOK_AHEAD * depth), BEAM_MAX);
+  const std::size_t ef = std::max(own ? options_.ef : EF_DEFAULT, count + ahead);
   // Of a beam as long as this, about `ef` pass the filter.
   const std::size_t filtered = ef * std::max<std::size_t>(view_.limit, 1) / std::max<std::size_t>(matching_, 1);
   return std::max(ef, std::min(filtered, BEAM_MAX));

@@ -54,7 +54,7 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   std::size_t used = 0;
   const auto add = [&](Slot slot) {
     if (!graph_.visible(slot, view) || (except != nullptr && except->contains(slot))) return;
-    if (!allowed.everything()) graph_.vectors().prefetch(slot);
+    graph_.vectors().prefetch(slot);
     block[used++] = slot;
     if (used == BLOCK) score({block.data(), std::exchange(used, 0)});
   };

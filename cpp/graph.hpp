@@ -24,7 +24,7 @@ namespace clew {
 struct GraphOptions {
   std::size_t degree = 32;
   std::size_t ef_construction = 128;
-  float alpha = 1.2F;  // how much longer a detour may be before an edge is worth keeping
+  float alpha = 1.1F;  // how much longer a detour may be before an edge is worth keeping
   // With fewer slots than this there is no graph: a scan is as quick.
   std::size_t link_min = 2048;
 };
@@ -49,8 +49,11 @@ class Graph {
   const VectorStore& vectors() const { return vectors_; }
   const GraphOptions& options() const { return options_; }
   View view() const;
-  bool linked() const { return entry_.load(std::memory_order_acquire) != NO_SLOT; }
-  Slot entry() const { return entry_.load(std::memory_order_acquire); }
+  bool linked() const { return landmarks_.load(std::memory_order_acquire) != 0; }
+  // Where walks begin: LANDMARKS slots spread over the first this many. The nearest of a few dozen is closer than any
+  // one slot could be, lies in the right cluster more often, and being read by every query they are in the cache.
+  Slot landmarks() const { return landmarks_.load(std::memory_order_acquire); }
+  static constexpr std::size_t LANDMARKS = 64;
   std::size_t bytes() const;
 
   // What scanning one row costs beside scoring one row in a walk; the caller measures it (it depends on the
@@ -68,6 +71,9 @@ class Graph {
   std::atomic<Slot>* neighbors(Slot slot) const { return neighbors_[slot]; }
   // The next exact copy of a slot's vector, or none.
   Slot next_copy(Slot slot) const { return from_place(copies_[slot]->load(std::memory_order_acquire)); }
+
+  // How many neighbour lists a slot is in. Only the writer's threads look.
+  Slot edges_into(Slot slot) const { return edges_into_[slot]->load(std::memory_order_relaxed); }
 
   // Places hold slot + 1, so that zeroed memory reads as "empty".
   static constexpr Slot EMPTY = 0;
@@ -95,7 +101,6 @@ class Graph {
   bool attach_copy(Slot slot, std::span<const Key> nearest);
   void add_edge(Slot from, Slot to, Pruner& pruner);
   void write_row(Slot slot, std::span<const Slot> targets);
-  void choose_start(Slot end);
   void inherit_edges(const Graph& old, const Survivors& survivors, unsigned threads);
   static void inherited_targets(const Graph& old, const Survivors& survivors, Slot node, std::vector<Slot>& targets);
   std::mutex& row_lock(Slot slot) { return row_locks_[slot % ROW_LOCKS]; }
@@ -106,10 +111,10 @@ class Graph {
   VectorStore vectors_;
   Rows<std::atomic<Slot>> neighbors_;
   Rows<std::atomic<Slot>> copies_;
+  Rows<std::atomic<Slot>> edges_into_;
   Rows<std::atomic<Seq>> removed_;
-  std::atomic<Slot> entry_{NO_SLOT};
-  Slot start_ = NO_SLOT;      // where the writer's walks begin: the entry to be
-  Slot start_chosen_at_ = 0;  // how many slots there were when it was chosen
+  std::atomic<Slot> landmarks_{0};  // 0: there is no graph yet
+  Slot linking_landmarks_ = 0;      // the same for the writer, who starts before readers may
   std::atomic<double> scan_cost_{0.25};
 
   mutable std::mutex view_lock_;

@@ -12,7 +12,6 @@ namespace {
 
 // The first slots are linked by one thread: many threads that start from an empty graph would not see each other.
 constexpr Slot LINKED_ALONE = 1000;
-constexpr std::size_t CENTER_SAMPLE = 1024;
 
 // A burst of queries leaves this much to work in behind; the rest is given back to the system.
 constexpr std::size_t POOL_MAX = 16;
@@ -24,6 +23,7 @@ Graph::Graph(std::size_t dimension, Metric metric, const GraphOptions& options)
       vectors_(dimension, metric),
       neighbors_(options.degree),
       copies_(1),
+      edges_into_(1),
       removed_(1),
       row_locks_(std::make_unique<std::mutex[]>(ROW_LOCKS)) {
   if (dimension == 0) throw std::invalid_argument("dimension is 0, expected at least 1");
@@ -71,21 +71,22 @@ void Graph::link_all(Slot first, Slot end, unsigned threads) {
   if (end < options_.link_min || first == end) return;
   neighbors_.reserve(end);
   copies_.reserve(end);
-  if (start_ == NO_SLOT) {  // enough slots for a graph at last
+  edges_into_.reserve(end);
+  if (linking_landmarks_ == 0) {  // enough slots for a graph at last
     vectors_.use_huge_pages();
     neighbors_.use_huge_pages();
-    start_ = 0;
+    linking_landmarks_ = 1;
     first = std::min(end, LINKED_ALONE);
     link_range(1, first, 1);
-    choose_start(first);
+    linking_landmarks_ = first;
   }
-  while (first < end) {
-    const Slot stop = std::min(end, 2 * start_chosen_at_);
+  while (first < end) {  // landmarks move only when the graph has doubled, so that they stay in the cache
+    const Slot stop = std::min(end, 2 * linking_landmarks_);
     link_range(first, stop, threads);
     first = stop;
-    if (first == 2 * start_chosen_at_) choose_start(first);
+    if (first == 2 * linking_landmarks_) linking_landmarks_ = first;
   }
-  entry_.store(start_, std::memory_order_release);
+  landmarks_.store(linking_landmarks_, std::memory_order_release);
 }
 
 void Graph::link_range(Slot first, Slot end, unsigned threads) {
@@ -97,7 +98,7 @@ void Graph::link_range(Slot first, Slot end, unsigned threads) {
 }
 
 void Graph::link(Slot slot, Walk& walk, Pruner& pruner) {
-  walk.start(vectors_.row(slot), start_, Purpose::link);
+  walk.start(vectors_.row(slot), linking_landmarks_, Purpose::link);
   walk.run(options_.ef_construction);
   if (attach_copy(slot, walk.beam())) return;
   const auto chosen = pruner.choose(slot, walk.beam());
@@ -124,9 +125,12 @@ bool Graph::attach_copy(Slot slot, std::span<const Key> nearest) {
 }
 
 void Graph::write_row(Slot slot, std::span<const Slot> targets) {
+  for (const Slot target : targets) *edges_into_[target] += 1;
   std::atomic<Slot>* places = neighbors_[slot];
   for (std::size_t i = 0; i < options_.degree; ++i) {
-    places[i].store(i < targets.size() ? targets[i] + 1 : EMPTY, std::memory_order_release);
+    const Slot place = i < targets.size() ? targets[i] + 1 : EMPTY;
+    const Slot before = places[i].exchange(place, std::memory_order_acq_rel);
+    if (before != EMPTY) *edges_into_[from_place(before)] -= 1;
   }
 }
 
@@ -138,33 +142,16 @@ void Graph::add_edge(Slot from, Slot to, Pruner& pruner) {
     if (place == to + 1) return;
     if (place != EMPTY) continue;
     places[i].store(to + 1, std::memory_order_release);
+    *edges_into_[to] += 1;
     return;
   }
+  *edges_into_[to] += 1;  // for as long as it is a candidate, like those that have an edge already
   write_row(from, pruner.choose_with(from, to));
-}
-
-// The slot nearest to the mean of all: from the middle every way is short.
-void Graph::choose_start(Slot end) {
-  const std::size_t dimension = vectors_.dimension();
-  std::vector<double> sum(dimension);
-  const std::size_t step = std::max<std::size_t>(end / CENTER_SAMPLE, 1);
-  for (std::size_t slot = 0; slot < end; slot += step) {
-    const float* row = vectors_.row(static_cast<Slot>(slot));
-    const double scale = vectors_.metric() == Metric::cosine ? vectors_.length(static_cast<Slot>(slot)) : 1.0;
-    for (std::size_t i = 0; i < dimension; ++i) sum[i] += row[i] * scale;
-  }
-  std::vector<float> center(dimension);
-  const auto samples = static_cast<double>((end + step - 1) / step);
-  std::ranges::transform(sum, center.begin(), [&](double x) { return static_cast<float>(x / samples); });
-  Walk walk(*this);
-  walk.start(center.data(), start_, Purpose::link);
-  walk.run(options_.ef_construction);
-  start_ = slot_of(walk.beam().front());
-  start_chosen_at_ = end;
+  *edges_into_[to] -= 1;
 }
 
 std::size_t Graph::bytes() const {
-  const std::size_t links = linked() ? (options_.degree + 1) * sizeof(Slot) : 0;
+  const std::size_t links = linked() ? (options_.degree + 2) * sizeof(Slot) : 0;
   return view().limit * (vectors_.row_bytes() + sizeof(Seq) + links);
 }
 

@@ -26,14 +26,25 @@ class Pruner {
     return kept_;
   }
 
-  // The same of the neighbours that `slot` has, and of `extra`.
+  // The same of the neighbours that `slot` has, and of `extra`. A slot to which no other edge leads is kept:
+  // once it had none, no walk would find it again.
   std::span<const Slot> choose_with(Slot slot, Slot extra) {
     merged_.assign(1, extra);
     for (std::size_t i = 0; i < graph_.options().degree; ++i) {
       const Slot place = graph_.neighbors(slot)[i].load(std::memory_order_relaxed);
       if (place != Graph::EMPTY) merged_.push_back(Graph::from_place(place));
     }
-    return choose_of(slot, merged_);
+    choose_of(slot, merged_);
+    for (const Slot candidate : merged_) {
+      if (graph_.edges_into(candidate) > 1 || std::ranges::find(kept_, candidate) != kept_.end()) continue;
+      if (kept_.size() < graph_.options().degree) {
+        kept_.push_back(candidate);
+        continue;
+      }
+      const auto replaced = std::find_if(kept_.rbegin(), kept_.rend(), [&](Slot s) { return graph_.edges_into(s) > 1; });
+      if (replaced != kept_.rend()) *replaced = candidate;
+    }
+    return kept_;
   }
 
   // The same of candidates in any order.

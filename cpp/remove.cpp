@@ -62,6 +62,7 @@ void Graph::inherit_edges(const Graph& old, const Survivors& survivors, unsigned
   const auto count = static_cast<Slot>(survivors.old_slots.size());
   neighbors_.reserve(count);
   copies_.reserve(count);
+  edges_into_.reserve(count);
   vectors_.use_huge_pages();
   neighbors_.use_huge_pages();
   for (const std::vector<Slot>& chain : survivors.chains) {
@@ -78,9 +79,8 @@ void Graph::inherit_edges(const Graph& old, const Survivors& survivors, unsigned
       }
     };
   });
-  start_ = *std::ranges::find_if(survivors.heirs, [](Slot heir) { return heir != NO_SLOT; });
-  choose_start(count);
-  entry_.store(start_, std::memory_order_release);
+  linking_landmarks_ = count;
+  landmarks_.store(count, std::memory_order_release);
 }
 
 // The new neighbours of an old node: its neighbours' heirs, and for a neighbour that is gone where that one led.

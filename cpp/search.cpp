@@ -5,46 +5,51 @@
 namespace clew {
 namespace {
 
-// Expanding two slots at once keeps more rows in flight than the unvisited neighbours of one would.
-constexpr std::size_t EXPAND_AT_ONCE = 2;
+// The neighbour row of a slot that enters the beam this near to where the walk is will be wanted soon.
+constexpr std::size_t SOON = 4;
+
+void prefetch_neighbors(const Graph& graph, Slot slot) {
+  const auto* row = reinterpret_cast<const char*>(graph.neighbors(slot));
+  for (std::size_t i = 0; i < graph.options().degree * sizeof(Slot); i += 64) __builtin_prefetch(row + i);
+}
 
 }  // namespace
 
 Walk::Walk(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
-void Walk::start(const float* query, Slot entry, Purpose purpose) {
+void Walk::start(const float* query, Slot landmarks, Purpose purpose) {
   query_.assign(query);
   purpose_ = purpose;
   capacity_ = head_ = next_ = distances_ = 0;
   beam_.clear();
   evicted_.clear();
   visited_.clear();
-  found_.assign(1, entry);
-  visited_.insert(entry);
+  found_.clear();
+  for (std::size_t i = 0; i < Graph::LANDMARKS; ++i) {
+    const auto slot = static_cast<Slot>(i * landmarks / Graph::LANDMARKS);
+    if (visited_.insert(slot)) found_.push_back(slot);
+  }
 }
 
 void Walk::run(std::size_t ef) {
   refill(ef);
   while (true) {
     score();
-    std::size_t expanded = 0;
-    for (; next_ < beam_.size() && expanded < EXPAND_AT_ONCE; ++next_) {
-      if ((beam_[next_] & EXPANDED) != 0) continue;
-      expand(next_);
-      ++expanded;
-    }
-    if (expanded == 0) return;
-    // The row that is likely to be needed next is on its way while these are scored.
-    if (next_ < beam_.size()) __builtin_prefetch(graph_.neighbors(slot_of(beam_[next_])));
+    while (next_ < beam_.size() && (beam_[next_] & EXPANDED) != 0) ++next_;
+    if (next_ == beam_.size()) return;
+    expand(next_++);
   }
 }
 
 void Walk::refill(std::size_t ef) {
-  beam_.erase(beam_.begin(), beam_.begin() + static_cast<std::ptrdiff_t>(head_));
-  head_ = next_ = 0;
-  capacity_ = std::max(ef, beam_.size());
-  // Nothing in `evicted` is nearer than the last of the beam, so what comes out goes to its end.
-  while (beam_.size() < capacity_ && !evicted_.empty()) beam_.push_back(evicted_.pop());
+  if (head_ > beam_.size() / 2) {
+    beam_.erase(beam_.begin(), beam_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+  // All of the beam has been expanded; nothing in `evicted` is nearer than its last, so what comes out goes to its end.
+  next_ = beam_.size();
+  capacity_ = std::max(ef, beam_.size() - head_);
+  while (beam_.size() - head_ < capacity_ && !evicted_.empty()) beam_.push_back(evicted_.pop());
 }
 
 void Walk::expand(std::size_t at) {
@@ -92,7 +97,9 @@ void Walk::insert(Key key) {
     beam_.pop_back();
   }
   const auto at = std::lower_bound(beam_.begin() + static_cast<std::ptrdiff_t>(head_), beam_.end(), key);
-  next_ = std::min(next_, static_cast<std::size_t>(at - beam_.begin()));
+  const auto position = static_cast<std::size_t>(at - beam_.begin());
+  if (position < next_ + SOON) prefetch_neighbors(graph_, slot_of(key));
+  next_ = std::min(next_, position);
   beam_.insert(at, key);
 }
 

@@ -28,8 +28,8 @@ class Walk {
  public:
   explicit Walk(const Graph& graph);
 
-  // Begins at `entry`, away from `query` (dimension floats).
-  void start(const float* query, Slot entry, Purpose purpose);
+  // Begins at the landmarks among the first `landmarks` slots, away from `query` (dimension floats).
+  void start(const float* query, Slot landmarks, Purpose purpose);
 
   // Expands until the nearest `ef` slots not yet consumed have all been expanded.
   void run(std::size_t ef);

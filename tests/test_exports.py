@@ -38,9 +38,11 @@ def test_every_error_can_be_imported_from_the_package() -> None:
             assert getattr(clew, name) is value, name
 
 
-def test_every_type_of_an_answer_can_be_imported_from_the_package() -> None:
+def test_every_type_that_users_meet_can_be_imported_from_the_package() -> None:
+    # What is common to the others, and the answer of a command that `Index.update` gives as a bool.
+    inner = {"Fields", "UpdateResult"}
     for name, value in vars(types).items():
-        if isinstance(value, type) and value.__module__ == types.__name__ and name != "Fields":
+        if isinstance(value, type) and value.__module__ == types.__name__ and name not in inner:
             assert getattr(clew, name) is value, name
 
 
@@ -50,14 +52,14 @@ def test_index_and_async_index_have_the_same_calls() -> None:
 
 @pytest.mark.parametrize("name", ["__init__", *calls(Index)])
 def test_index_and_async_index_take_the_same_arguments(name: str) -> None:
-    sync, both = inspect.signature(getattr(Index, name)), inspect.signature(getattr(AsyncIndex, name))
-    assert sync.parameters == both.parameters
-    assert sync.return_annotation == both.return_annotation
+    sync, awaited = (str(inspect.signature(getattr(kind, name))) for kind in (Index, AsyncIndex))
+    assert sync == awaited.replace("AsyncBackend", "Backend")
 
 
 @pytest.mark.parametrize("name", calls(AsyncIndex))
-def test_every_call_of_async_index_is_awaited(name: str) -> None:
-    assert inspect.iscoroutinefunction(getattr(AsyncIndex, name))
+def test_every_call_on_an_async_index_is_awaited(name: str) -> None:
+    call = getattr(AsyncIndex, name)
+    assert inspect.iscoroutinefunction(call) or inspect.ismethod(call), "and making one is not"
 
 
 @pytest.mark.parametrize("name", calls(Index))

@@ -31,8 +31,12 @@ def run(bench: Bench) -> list[Record]:
             alone.setdefault(name, taken)
             made.append(
                 bench.record(
-                    "build", name, f"{threads} thread{'s' * (threads > 1)}",
-                    seconds=taken, vectors_per_s=bench.dataset.size / taken, speed_up=alone[name] / taken,
+                    "build",
+                    name,
+                    f"{threads} thread{'s' * (threads > 1)}",
+                    seconds=taken,
+                    vectors_per_s=bench.dataset.size / taken,
+                    speed_up=alone[name] / taken,
                 )
             )
             print(f"  {name}: {taken:.1f} s with {threads}", flush=True)

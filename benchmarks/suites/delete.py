@@ -42,14 +42,18 @@ def run(bench: Bench) -> list[Record]:
             found, ghosts = _recall(engine, ef, queries, after, gone)
             made.append(
                 bench.record(
-                    "delete", engine.name, f"a tenth deleted, ef={ef}",
-                    recall_before=first[ef], recall_after=found, returned_deleted=ghosts,
+                    "delete",
+                    engine.name,
+                    f"a tenth deleted, ef={ef}",
+                    recall_before=first[ef],
+                    recall_after=found,
+                    returned_deleted=ghosts,
                     recall_lost_points=100 * (first[ef] - found),
                 )
             )
         made.append(_timed_insert(bench, engine, extra))
         bench.drop(engine.name)
-    return sorted(made, key=lambda record: record.case)
+    return sorted(made, key=lambda record: (len(record.case), record.case))
 
 
 def _between(base: Floats, rng: np.random.Generator) -> Floats:

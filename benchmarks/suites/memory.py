@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.bench import Bench
 from benchmarks.data import HOME, load
 from benchmarks.peers import engine_class
@@ -44,7 +45,9 @@ def run(bench: Bench) -> list[Record]:
         grown, peak = json.loads(answer.stdout.splitlines()[-1])
         made.append(
             bench.record(
-                "memory", name, "after the build",
+                "memory",
+                name,
+                "after the build",
                 bytes_per_vector=grown / bench.dataset.size,
                 of_which_vector=4 * bench.dataset.dimension,
                 grown_mib=grown / 2**20,
@@ -59,7 +62,8 @@ def measure(name: str, dataset_name: str) -> tuple[int, int]:
     dataset = load(dataset_name)
     engine = engine_class(name)(dataset.dimension, dataset.metric, dataset.size)
     before = _held()
-    engine.build(dataset.base, os.cpu_count() or 1)
+    with machine.unpinned():
+        engine.build(dataset.base, os.cpu_count() or 1)
     peak = _peak()
     return _held() - before, peak - before
 

@@ -19,14 +19,14 @@ from benchmarks.truth import Floats
 K = 10
 SMALL = 1_000
 IMPORTS = 7
-LAYOUT = Layout("Overhead, one thread", ("median_us", "best_round_us", "p99_us", "bytes"))
+LAYOUT = Layout("Overhead, one thread", ("median_us", "best_us", "p99_us", "bytes"))
 
 
 def run(bench: Bench) -> list[Record]:
     """Nothing but Clew is measured here, except hnswlib on the small set."""
     made = []
     if "clew" in bench.engines:
-        made += _times(bench, _core_cases(bench)) + [_cursor_bytes(bench)]
+        made += [*_times(bench, _core_cases(bench)), _cursor_bytes(bench)]
     if "clew-index" in bench.engines:
         made += [_import(bench, "clew"), _import(bench, "numpy")]
     made += _times(bench, _small_cases(bench))
@@ -78,13 +78,15 @@ def _times(bench: Bench, cases: dict[tuple[str, str], Callable[[Floats], Any]]) 
     samples = in_turn({name: _pass(call, queries) for name, call in cases.items()}, max(5, bench.rounds))
     made = []
     for (engine, case), rounds in samples.items():
-        medians = np.array([np.median(sample) for sample in rounds]) / 1e3
+        usual = np.median(rounds, axis=0) / 1e3
         made.append(
             bench.record(
-                "overhead", engine, case,
-                median_us=float(np.median(medians)),
-                best_round_us=float(medians.min()),
-                p99_us=float(np.percentile(np.concatenate(rounds), 99)) / 1e3,
+                "overhead",
+                engine,
+                case,
+                median_us=float(np.median(usual)),
+                best_us=float(np.median(np.min(rounds, axis=0))) / 1e3,
+                p99_us=float(np.percentile(usual, 99)),
             )
         )
     return made
@@ -110,9 +112,7 @@ def _cursor_bytes(bench: Bench) -> Record:
 def _import(bench: Bench, module: str) -> Record:
     """Time of the import statement in a fresh interpreter, caches warm."""
     program = (
-        "import time; start = time.perf_counter_ns()\n"
-        f"import {module}\n"
-        "print(time.perf_counter_ns() - start)"
+        f"import time; start = time.perf_counter_ns()\nimport {module}\nprint(time.perf_counter_ns() - start)"
     )
     taken = []
     for _ in range(IMPORTS):
@@ -121,4 +121,4 @@ def _import(bench: Bench, module: str) -> Record:
         )
         taken.append(int(answer.stdout) / 1e3)
     median, best = float(np.median(taken)), min(taken)
-    return bench.record("overhead", module, f"import {module}", median_us=median, best_round_us=best)
+    return bench.record("overhead", module, f"import {module}", median_us=median, best_us=best)

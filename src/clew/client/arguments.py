@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from clew.client.records import make_record, to_records
+from clew.client.records import to_records
 from clew.client.values import (
     refusal,
     to_count,
     to_enum,
     to_filter,
     to_flag,
+    to_id,
     to_ids,
     to_matrix,
     to_metadata,
@@ -36,6 +37,7 @@ from clew.commands import (
     QueryMany,
     Random,
     Range,
+    Record,
     RenameNamespace,
     Reset,
     StartQuery,
@@ -80,7 +82,13 @@ def update(
     mode = to_enum(metadata_update_mode, "metadata_update_mode", MetadataUpdateMode)
     if metadata is None and vector is None and sparse_vector is None and data is None:
         raise ClientError("nothing to update: give vector, sparse_vector, metadata or data")
-    record = make_record("", id, vector, sparse_vector, metadata, data)
+    record = Record(
+        to_id(id, "id"),
+        None if vector is None else to_vector(vector, "vector"),
+        None if sparse_vector is None else to_sparse(sparse_vector, "sparse_vector"),
+        None if metadata is None else to_metadata(metadata, "metadata"),
+        None if data is None else to_text(data, "data"),
+    )
     return Update(record, mode, to_namespace(namespace))
 
 
@@ -250,8 +258,8 @@ def rename_namespace(namespace: str, new_namespace: str, delete_existing: object
 def upsert_arrays(
     ids: Iterable[str | int],
     vectors: object,
-    metadata: Sequence[Any] | None,
-    data: Sequence[Any] | None,
+    metadata: Iterable[Any] | None,
+    data: Iterable[Any] | None,
     namespace: str | None,
 ) -> list[UpsertArrays]:
     """`Index.upsert_arrays`: everything is checked before the first command is carried."""

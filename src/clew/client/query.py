@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import threading
 import warnings
@@ -53,7 +52,11 @@ class ResumableQuery:
         self._uuid = ""
         self._unread: deque[QueryResult] = deque()
         self._turn = threading.Lock()
-        self._aturn = asyncio.Lock()
+        if acall is not None:
+            # Only for those who await: importing asyncio takes longer than the rest of clew.
+            import asyncio
+
+            self._aturn = asyncio.Lock()
 
     def start(self) -> list[QueryResult]:
         """Take the snapshot and return the first `top_k` results."""
@@ -122,7 +125,7 @@ class ResumableQuery:
 
     def _start(self) -> Steps[list[QueryResult]]:
         self._require(State.NEW)
-        self._uuid, batch = yield self._command
+        self._uuid, batch = yield from self._ask(self._command)
         self._state = State.ACTIVE
         return batch
 

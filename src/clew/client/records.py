@@ -29,9 +29,9 @@ def _to_record(item: object, name: str) -> Record:
     if isinstance(item, tuple):
         return _from_tuple(item, name)
     if isinstance(item, Vector):
-        return make_record(name, item.id, item.vector, item.sparse_vector, item.metadata, item.data)
+        return _record(name, item.id, item.vector, item.sparse_vector, item.metadata, item.data)
     if isinstance(item, Data):
-        return make_record(name, item.id, metadata=item.metadata, data=item.data)
+        return _record(name, item.id, metadata=item.metadata, data=item.data)
     if isinstance(item, dict):
         return _from_dict(item, name)
     raise refusal(name, item, _FORMS)
@@ -43,7 +43,7 @@ def _from_dict(item: dict[str, Any], name: str) -> Record:
         raise ClientError(f"{name} has the unknown key {unknown[0]!r}; expected {', '.join(sorted(_KEYS))}")
     if "id" not in item:
         raise refusal(name, item, "a dict with an 'id'")
-    return make_record(name, **item)
+    return _record(name, **item)
 
 
 def _from_tuple(item: tuple[Any, ...], name: str) -> Record:
@@ -51,14 +51,12 @@ def _from_tuple(item: tuple[Any, ...], name: str) -> Record:
         raise refusal(name, item, "at least an id and a vector")
     part, rest = item[1], item[2:]
     if isinstance(part, str):
-        return make_record(name, item[0], data=part, **_rest(rest, ("metadata",), name))
+        return _record(name, item[0], data=part, **_rest(rest, ("metadata",), name))
     if _is_sparse(part):
-        return make_record(name, item[0], sparse_vector=part, **_rest(rest, ("metadata", "data"), name))
+        return _record(name, item[0], sparse_vector=part, **_rest(rest, ("metadata", "data"), name))
     if rest and _is_sparse(rest[0]):
-        return make_record(
-            name, item[0], vector=part, **_rest(rest, ("sparse_vector", "metadata", "data"), name)
-        )
-    return make_record(name, item[0], vector=part, **_rest(rest, ("metadata", "data"), name))
+        return _record(name, item[0], vector=part, **_rest(rest, ("sparse_vector", "metadata", "data"), name))
+    return _record(name, item[0], vector=part, **_rest(rest, ("metadata", "data"), name))
 
 
 def _is_sparse(part: object) -> bool:
@@ -76,7 +74,7 @@ def _rest(values: tuple[Any, ...], names: tuple[str, ...], name: str) -> dict[st
     return dict(zip(names, values, strict=False))
 
 
-def make_record(
+def _record(
     name: str,
     id: object,
     vector: object = None,
@@ -84,7 +82,6 @@ def make_record(
     metadata: object = None,
     data: object = None,
 ) -> Record:
-    """A record of checked parts. One without vector, sparse vector and data is refused."""
     if vector is None and sparse_vector is None and data is None:
         raise ClientError(f"{name} has neither vector, sparse_vector nor data; expected one of them")
     return Record(

@@ -130,15 +130,14 @@ def to_enum(value: object, name: str, kind: type[_E]) -> _E:
 
 def to_vector(value: object, name: str) -> Floats:
     """Finite numbers as a C-contiguous float32 array of shape (n,), n >= 1; not copied where it is one."""
-    # The dot product with itself costs one multiply-add per number, less than asking each whether it
-    # is finite. It overflows for finite numbers above 1e19 too, and then each is asked.
+    # Searching the bytes for a zero takes a third of the time of `all()`, which is felt in every query.
     if (
         type(value) is np.ndarray
         and value.dtype == _FLOAT32
         and value.ndim == 1
-        and math.isfinite(value.dot(value))
-        and value.flags.c_contiguous
         and len(value)
+        and value.flags.c_contiguous
+        and 0 not in np.isfinite(value).tobytes()
     ):
         return value
     return _vector_from_any(value, name)
@@ -184,7 +183,7 @@ def _floats(numbers: NDArray[Any], name: str) -> Floats:
     with np.errstate(over="ignore"):
         floats = np.ascontiguousarray(numbers, dtype=_FLOAT32)
     finite = np.isfinite(floats)
-    if not finite.all():
+    if 0 in finite.tobytes():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
         spot = "".join(f"[{i}]" for i in place)
         raise refusal(f"{name}{spot}", numbers[place].item(), "a finite number within float32")

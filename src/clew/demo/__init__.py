@@ -26,7 +26,8 @@ class Sample:
         """The vector of a title, compared without regard to case; LookupError where there is none."""
         for row, metadata in enumerate(self.metadata):
             if metadata["title"].casefold() == title.casefold():
-                return self.vectors[row]
+                vector: NDArray[np.float32] = self.vectors[row]
+                return vector
         raise LookupError(f"no title {title!r} in the sample")
 
 

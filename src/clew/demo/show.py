@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.syntax import Syntax
 from rich.table import Table
 
 from clew.demo import Sample, load
@@ -67,7 +67,8 @@ def run(console: Console, *, pages: int, page_size: int, like: str) -> None:
         show_pages(console, query, progress, pages, page_size)
         count_the_rest(console, query, progress)
     console.print("\nThe same in Python:\n")
-    console.print(Syntax(CODE.format(size=page_size, filter=FILTER), "python", background_color="default"))
+    # Not wrapped: a line that a narrow terminal breaks on its own can still be copied whole.
+    console.print(CODE.format(size=page_size, filter=FILTER), markup=False, soft_wrap=True)
 
 
 def indexed(console: Console, sample: Sample) -> Index:
@@ -95,18 +96,28 @@ def show_pages(console: Console, query: ResumableQuery, progress: Progress, page
         if not hits:
             return
         call = "query.start()" if number == 1 else f"query.fetch_next({size})"
-        console.print(page(f"Page {number}: {call} took {taken * 1e3:.2f} ms", first, hits))
-        if console.is_terminal and console.is_interactive and number < pages:
-            console.input("[dim]Enter for the next page[/] ")
+        console.print(
+            page(f"Page {number}: {call} took {taken * 1e3:.2f} ms", first, hits, console.width // 3)
+        )
+        if number == 1:
+            console.print(
+                "[dim]Mostly for reading year and genres of every title; no later filter has to.[/]\n"
+            )
+        if console.is_interactive and number < pages:
+            # End of input, as where standard input is empty, means: go on.
+            with contextlib.suppress(EOFError):
+                console.input("[dim]Enter for the next page[/] ")
 
 
-def page(title: str, first: int, hits: list[QueryResult]) -> Table:
-    """Results as a table, ranks counted from `first`."""
+def page(title: str, first: int, hits: list[QueryResult], width: int) -> Table:
+    """Results as a table, ranks counted from `first`; longer titles than `width` are cut."""
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     table.add_column("#", justify="right")
-    for name in ("id", "title", "year", "genres"):
-        table.add_column(name, no_wrap=name != "genres", overflow="ellipsis")
-    table.add_column("score", justify="right")
+    table.add_column("id", no_wrap=True)
+    table.add_column("title", no_wrap=True, max_width=width)
+    table.add_column("year", no_wrap=True)
+    table.add_column("genres")
+    table.add_column("score", justify="right", no_wrap=True)
     for rank, hit in enumerate(hits, first):
         about: dict[str, Any] = hit.metadata or {}
         genres = ", ".join(about["genres"][:2])

@@ -17,7 +17,7 @@ _NO_INDEX = re.compile(r"\[(?!(?:#-)?[0-9]+\])")
 _KEY = re.compile(r"[^.\[\]]+")
 
 
-class MalformedIndex(ValueError):
+class MalformedIndexError(ValueError):
     """A '[' that does not open an index; `offset` is where it stands in the text."""
 
     def __init__(self, offset: int) -> None:
@@ -35,11 +35,11 @@ class Path:
     def parse(cls, text: str) -> Path:
         """Read an identifier of the filter language.
 
-        Raises MalformedIndex for a '[' that opens no index, such as `x[` or `x[]`. Whatever else is
+        Raises MalformedIndexError for a '[' that opens no index, such as `x[` or `x[]`. Whatever else is
         not a chain of keys and indexes, such as `x#-1]`, `a..b` or `a[0]b`, is a path to nothing.
         """
         if opening := _NO_INDEX.search(text):
-            raise MalformedIndex(opening.start())
+            raise MalformedIndexError(opening.start())
         steps: list[str | int] = []
         for segment in text.split("."):
             key = _KEY.match(segment)

@@ -1,0 +1,155 @@
+"""The figures Clew is held to, and whether a run reached them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.records import Record, find
+
+WIDE = 512  # dimensions from which the bar of wide vectors holds
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The numbers of one data set."""
+
+    records: Sequence[Record]
+
+    def get(self, suite: str, engine: str, case: str, value: str) -> float | None:
+        """One number, or None where it was not taken."""
+        return find(self.records, suite, engine, case, value)
+
+    def ratio(self, suite: str, case: str, value: str, top: str, bottom: str) -> float | None:
+        """One engine's number over another's."""
+        over, under = self.get(suite, top, case, value), self.get(suite, bottom, case, value)
+        return over / under if over is not None and under else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`figure` must be at least, or with `at_most` at most, `bar`."""
+
+    what: str
+    bar: float
+    figure: Callable[[Measured], float | None]
+    at_most: bool = False
+
+    def met(self, figure: float) -> bool:
+        """Whether a figure reaches the bar."""
+        return figure <= self.bar if self.at_most else figure >= self.bar
+
+
+def _crossing(recall: float) -> Callable[[Measured], float | None]:
+    return lambda m: m.ratio("oneshot", f"recall {recall}", "queries_per_s", "clew", "hnswlib")
+
+
+def _paged(case: str, value: str, top: str, bottom: str) -> Callable[[Measured], float | None]:
+    return lambda m: m.ratio("paging", case, value, top, bottom)
+
+
+def _index_overhead(m: Measured) -> float | None:
+    through = m.get("overhead", "clew-index", "search 10", "median_us")
+    core = m.get("overhead", "clew", "search 10", "median_us")
+    return through - core if through is not None and core is not None else None
+
+
+def _worst_batch(m: Measured) -> float | None:
+    worst = m.get("paging", "clew", "1,000 by 10", "worst_batch_ms")
+    scan = m.get("paging", "float32 scan", "1,000 by 10", "total_ms")
+    return worst / scan if worst is not None and scan else None
+
+
+def _recall_gain(m: Measured) -> float | None:
+    batches = m.get("paging", "clew", "1,000 by 10", "recall")
+    once = m.get("paging", "clew, one query", "1,000 by 10", "recall")
+    return batches - once if batches is not None and once is not None else None
+
+
+def _everything(m: Measured) -> float | None:
+    total = m.get("paging", "clew", "everything by 1,000", "total_ms")
+    sort = m.get("paging", "float32 scan + sort", "everything by 1,000", "total_ms")
+    return total / sort if total is not None and sort else None
+
+
+def _not_once(m: Measured) -> float | None:
+    missing = m.get("paging", "clew", "everything by 1,000", "missing")
+    twice = m.get("paging", "clew", "everything by 1,000", "duplicates")
+    return missing + twice if missing is not None and twice is not None else None
+
+
+ONCE, THOUSAND = "clew, one query", "1,000 by 10"
+BARS = (
+    Bar("1,000 by 10 over one query of 1,000, core", 1.15, _paged(THOUSAND, "total_ms", "clew", ONCE), True),
+    Bar(
+        "1,000 by 10 through Index over one query of 1,000, core",
+        1.4,
+        _paged(THOUSAND, "total_ms", "clew-index, resumable query", ONCE),
+        True,
+    ),
+    Bar("slowest batch of 10 over one float32 scan", 1.3, _worst_batch, True),
+    Bar("recall of 1,000 by 10", 0.995, lambda m: m.get("paging", "clew", THOUSAND, "recall")),
+    Bar("recall of 1,000 by 10 less that of one query", 0.0, _recall_gain),
+    Bar("late finds per 1,000", 10, lambda m: m.get("paging", "clew", THOUSAND, "late_finds"), True),
+    Bar("reading everything over float32 scan + sort", 2.0, _everything, True),
+    Bar("vectors missed or repeated while reading everything", 0, _not_once, True),
+    Bar("Index.query above the core, microseconds", 10, _index_overhead, True),
+    Bar("recall under a 1 % filter", 0.999, lambda m: m.get("filtered", "clew", "top 10 of 1 %", "recall")),
+    Bar(
+        "queries/s under a 1 % filter over hnswlib",
+        20,
+        lambda m: m.ratio("filtered", "top 10 of 1 %", "queries_per_s", "clew", "hnswlib"),
+    ),
+    Bar(
+        "build over hnswlib, 1 thread",
+        1.0,
+        lambda m: m.ratio("build", "1 thread", "vectors_per_s", "clew", "hnswlib"),
+    ),
+    Bar(
+        "build over hnswlib, 2 threads",
+        1.0,
+        lambda m: m.ratio("build", "2 threads", "vectors_per_s", "clew", "hnswlib"),
+    ),
+    Bar(
+        "bytes per vector over hnswlib",
+        1.2,
+        lambda m: m.ratio("memory", "after the build", "bytes_per_vector", "clew", "hnswlib"),
+        True,
+    ),
+    Bar(
+        "query of 1,000 vectors through Index, microseconds",
+        30,
+        lambda m: m.get("overhead", "clew-index", "search 10 of 1,000", "median_us"),
+        True,
+    ),
+    Bar(
+        "import clew, milliseconds",
+        150,
+        lambda m: _thousandth(m.get("overhead", "clew", "import clew", "median_us")),
+        True,
+    ),
+)
+
+
+def table(records: Sequence[Record], dimensions: dict[str, int]) -> str:
+    """Every bar that a run can tell about, per data set, as a Markdown table."""
+    lines = ["## Bars\n", "| data | figure | bar | measured | |", "|---|---|---|---|---|"]
+    for name, dimension in dimensions.items():
+        measured = Measured([record for record in records if record.dataset == name])
+        for bar in (*_one_shot(dimension), *BARS):
+            figure = bar.figure(measured)
+            if figure is not None:
+                sign, verdict = "<=" if bar.at_most else ">=", "met" if bar.met(figure) else "**missed**"
+                lines.append(f"| {name} | {bar.what} | {sign} {bar.bar:g} | {figure:.4g} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _one_shot(dimension: int) -> tuple[Bar, ...]:
+    bar = 1.4 if dimension >= WIDE else 1.8
+    return tuple(
+        Bar(f"queries/s at recall {recall} over hnswlib", bar, _crossing(recall)) for recall in (0.95, 0.99)
+    )
+
+
+def _thousandth(value: float | None) -> float | None:
+    return None if value is None else value / 1000

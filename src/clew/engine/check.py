@@ -1,0 +1,139 @@
+"""What a command must satisfy before anything is done. The messages are those of the wire."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from clew.commands import Floats, Query, Record, UpsertArrays
+from clew.engine.records import Batch, encode_metadata
+from clew.errors import ClientError, DimensionMismatch
+from clew.types import SparseVector
+
+TextOrNone = TypeVar("TextOrNone", str, str | None)
+
+# What one call may ask for, as the hosted service has it. It bounds the memory of an answer.
+RESULTS_MAX = 1000
+
+# The largest position that the record store can hold, hence the largest cursor of a range.
+POSITION_MAX = 2**63 - 1
+
+NEEDS_DENSE = "This index requires dense vectors"
+NO_SPARSE = "This index does not support sparse vectors"
+NO_MODEL = (
+    "Embedding data for this index is not allowed. "
+    "The index must be created with an embedding model to use it."
+)
+ONE_FETCH_CRITERION = "Only one of ids or prefix must be provided."
+ONE_DELETE_CRITERION = "Only and only one of the ids, prefix, or filter must be provided."
+
+
+def require_count(name: str, value: int) -> None:
+    """Between 1 and RESULTS_MAX."""
+    if not isinstance(value, int) or not 1 <= value <= RESULTS_MAX:
+        raise ClientError(f"{name} must be an integer from 1 to {RESULTS_MAX}, got {value!r}")
+
+
+def require_dimension(got: int, dimension: int | None) -> None:
+    """A dimension that is not decided yet takes any vector that is not empty."""
+    if got != dimension and (dimension is not None or got == 0):
+        expected = "at least 1" if dimension is None else dimension
+        raise DimensionMismatch(f"Invalid vector dimension: {got}, expected: {expected}")
+
+
+def require_query(query: Query, dimension: int | None) -> Floats:
+    """A dense query of the right dimension; returns its vector."""
+    vector = query.vector
+    if vector is None or query.sparse_vector is not None or query.data is not None:
+        raise _not_dense(vector, query.sparse_vector, query.data)
+    if len(vector) != dimension:
+        require_dimension(len(vector), dimension)
+    require_count("top_k", query.top_k)
+    return vector
+
+
+def require_max_idle(seconds: float) -> None:
+    """A number above 0."""
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ClientError(f"max_idle must be a number of seconds above 0, got {seconds!r}")
+
+
+def require_text(name: str, value: str) -> None:
+    """Text that UTF-8 can hold: Python also has strings with halves of surrogate pairs in them."""
+    if not isinstance(value, str):
+        raise ClientError(f"{name} must be a string, got {type(value).__name__}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ClientError(f"{name} is not valid unicode: {value!r}") from error
+
+
+def position_of(cursor: str) -> int:
+    """The position that the cursor of a range names; "" is the beginning."""
+    if not cursor:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit()) or (position := int(cursor[:20])) > POSITION_MAX:
+        raise ClientError(f"cursor must be a decimal number that an earlier range gave, got {cursor!r}")
+    return position
+
+
+def batch_of(records: Sequence[Record], dimension: int | None) -> Batch:
+    """Checked records as a batch; of records with one id the last. At least one record."""
+    last = {record.id: record for record in records}
+    vectors = []
+    for record in records:
+        if record.vector is None or record.sparse_vector is not None:
+            raise _not_dense(record.vector, record.sparse_vector, None)
+        if dimension is None:
+            dimension = len(record.vector)
+        require_dimension(len(record.vector), dimension)
+    for record in last.values():
+        assert record.vector is not None
+        vectors.append(record.vector)
+    return Batch(
+        _texts("id", last),
+        np.array(vectors, dtype=np.float32),
+        [encode_metadata(record.id, record.metadata) for record in last.values()],
+        _texts("data", (record.data for record in last.values())),
+    )
+
+
+def batch_of_arrays(command: UpsertArrays, dimension: int | None) -> Batch:
+    """The same of whole arrays."""
+    ids, vectors, metadata, data = command.ids, command.vectors, command.metadata, command.data
+    n = len(ids)
+    if vectors.ndim != 2 or any(part is not None and len(part) != n for part in (vectors, metadata, data)):
+        raise ClientError(f"{n} ids need vectors of shape ({n}, dimension), and as much metadata and data")
+    require_dimension(vectors.shape[1], dimension)
+    last = dict(zip(ids, range(n), strict=True))
+    if len(last) < n:
+        kept = list(last.values())
+        vectors = vectors[kept]
+        metadata = metadata and tuple(metadata[i] for i in kept)
+        data = data and tuple(data[i] for i in kept)
+    return Batch(
+        _texts("id", last),
+        vectors,
+        [None] * len(last)
+        if metadata is None
+        else [encode_metadata(*one) for one in zip(last, metadata, strict=True)],
+        [None] * len(last) if data is None else _texts("data", data),
+    )
+
+
+def _texts(name: str, values: Iterable[TextOrNone]) -> list[TextOrNone]:
+    checked = list(values)
+    for value in checked:
+        if value is not None:
+            require_text(name, value)
+    return checked
+
+
+def _not_dense(vector: Floats | None, sparse_vector: SparseVector | None, data: str | None) -> ClientError:
+    if data is not None:
+        return ClientError(NO_MODEL)
+    return ClientError(NEEDS_DENSE if vector is None else NO_SPARSE)

@@ -1,0 +1,34 @@
+"""One process per directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from clew.errors import AlreadyOpen, StorageError
+
+LOCK_FILE = "clew.lock"
+
+
+class DirectoryLock:
+    """Holds `directory` for this process until `release`, or until the process ends, however it ends."""
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / LOCK_FILE
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot open {path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise AlreadyOpen(f"{directory} is already open in process {holder}") from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
+
+    def release(self) -> None:
+        """Let other processes in. The file stays: to remove it would let two of them hold it."""
+        os.close(self._file)

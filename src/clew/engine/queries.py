@@ -1,0 +1,130 @@
+"""Queries: read once, many at once, or kept open."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clew._core import scores
+from clew.commands import (
+    DEFAULT_NAMESPACE,
+    EndQuery,
+    FetchNext,
+    Floats,
+    Query,
+    QueryArrays,
+    QueryMany,
+    StartQuery,
+)
+from clew.engine.catalog import Catalog
+from clew.engine.check import (
+    require_count,
+    require_dimension,
+    require_max_idle,
+    require_query,
+)
+from clew.engine.namespace import Namespace
+from clew.engine.sessions import Session, Sessions
+from clew.errors import ClientError
+from clew.filters import parse
+from clew.types import QueryResult
+
+
+class Queries:
+    """Answers queries. Takes no lock that a writer holds for long."""
+
+    def __init__(self, catalog: Catalog, sessions: Sessions) -> None:
+        self._catalog = catalog
+        self._sessions = sessions
+
+    def query(self, query: Query) -> list[QueryResult]:
+        """The nearest records that match, nearest first."""
+        catalog = self._catalog
+        vector = require_query(query, catalog.dimension)
+        namespace = catalog.namespaces.get(query.namespace)
+        if namespace is None:
+            return _nothing(query.filter)
+        generation = namespace.generation
+        slots, distances = generation.search(vector, query.top_k, query.filter)
+        results = generation.results(slots, distances, query.include)
+        if namespace.gone:  # meanwhile, perhaps before its records were read: as if asked only now
+            return self.query(query)
+        return results
+
+    def query_many(self, command: QueryMany) -> list[list[QueryResult]]:
+        """Several queries, in order."""
+        catalog, queries = self._catalog, command.queries
+        vectors = [require_query(query, catalog.dimension) for query in queries]
+        namespace = catalog.namespaces.get(command.namespace)
+        if namespace is None:
+            return [_nothing(query.filter) for query in queries]
+        generation = namespace.generation
+        if len({(query.top_k, query.filter) for query in queries}) == 1:
+            first = queries[0]
+            hits = generation.search_many(np.stack(vectors), first.top_k, first.filter, catalog.threads)
+        else:
+            hits = [
+                generation.search(vector, query.top_k, query.filter)
+                for vector, query in zip(vectors, queries, strict=True)
+            ]
+        results = [
+            generation.results(slots, distances, query.include)
+            for query, (slots, distances) in zip(queries, hits, strict=True)
+        ]
+        return self.query_many(command) if namespace.gone else results
+
+    def query_arrays(self, command: QueryArrays) -> tuple[list[list[str]], list[Floats]]:
+        """Many dense queries at once: ids and scores of each."""
+        catalog, vectors = self._catalog, command.vectors
+        if vectors.ndim != 2:
+            raise ClientError(f"vectors must have shape (n, dimension), got {vectors.shape}")
+        require_dimension(vectors.shape[1], catalog.dimension)
+        require_count("top_k", command.top_k)
+        namespace = catalog.namespaces.get(command.namespace)
+        if namespace is None or not len(vectors):
+            _nothing(command.filter)
+            return [[] for _ in vectors], [np.empty(0, dtype=np.float32) for _ in vectors]
+        generation = namespace.generation
+        hits = generation.search_many(vectors, command.top_k, command.filter, catalog.threads)
+        name_of = generation.ids.__getitem__
+        ids = [list(map(name_of, slots.tolist())) for slots, _ in hits]
+        values = np.array(scores(np.concatenate([d for _, d in hits]), generation.metric), dtype=np.float32)
+        ends = np.cumsum([len(found) for found in ids])[:-1]
+        return ids, list(np.split(values, ends))
+
+    def start(self, command: StartQuery) -> tuple[str, list[QueryResult]]:
+        """Open a resumable query; its uuid and first batch."""
+        query, catalog = command.query, self._catalog
+        vector = require_query(query, catalog.dimension)
+        require_max_idle(command.max_idle_s)
+        self._sessions.require_room()
+        namespace = catalog.namespaces.get(query.namespace)
+        if namespace is None:
+            _nothing(query.filter)
+            if query.namespace != DEFAULT_NAMESPACE:
+                return "", []
+            # The default namespace exists, but there is no dimension yet and so no graph.
+            namespace = Namespace(DEFAULT_NAMESPACE, 0, catalog.empty(len(vector)))
+        generation = namespace.generation
+        cursor = generation.cursor(vector, query.filter)
+        session = Session(cursor, generation, namespace, query.include, command.max_idle_s)
+        results = session.next(query.top_k)
+        if namespace.gone:
+            return self.start(command)
+        return self._sessions.keep(session), results
+
+    def fetch_next(self, command: FetchNext) -> list[QueryResult]:
+        """The next results of a resumable query."""
+        require_count("additional_k", command.additional_k)
+        return self._sessions.fetch(command.uuid, command.additional_k)
+
+    def end(self, command: EndQuery) -> str:
+        """Stop a resumable query."""
+        self._sessions.end(command.uuid)
+        return "Success"
+
+
+def _nothing(filter: str) -> list[QueryResult]:
+    """What a namespace without records answers, if the filter is one."""
+    if filter:
+        parse(filter)
+    return []

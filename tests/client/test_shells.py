@@ -1,0 +1,40 @@
+"""`Index` and `AsyncIndex` are one API; importing it is cheap."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import clew
+from clew import AsyncIndex, Index
+
+CALLS = [name for name in vars(Index) if not name.startswith("_")]
+
+
+def test_both_kinds_of_index_have_the_same_calls() -> None:
+    assert [name for name in vars(AsyncIndex) if not name.startswith("_")] == CALLS
+
+
+@pytest.mark.parametrize("name", ["__init__", *[name for name in CALLS if name != "over"]])
+def test_both_kinds_of_index_have_equal_signatures(name: str) -> None:
+    assert inspect.signature(getattr(Index, name)) == inspect.signature(getattr(AsyncIndex, name))
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("over", "from_env")])
+def test_every_call_of_an_async_index_is_awaited(name: str) -> None:
+    assert inspect.iscoroutinefunction(getattr(AsyncIndex, name))
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert clew.__version__ == importlib.metadata.version("clew")
+
+
+def test_importing_clew_loads_neither_the_engine_nor_the_extension() -> None:
+    code = "import sys, clew; print(*[m for m in sys.modules if m.split('.')[0] in ('apsw', 'rich', 'httpx')"
+    code += " or m in ('clew._core', 'clew.engine', 'clew.backends.embedded', 'clew.server', 'clew.text')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -1,0 +1,57 @@
+"""An index of every kind, closed after the test, and a clock that tests turn by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clew import AsyncIndex, Index
+from clew.config import TOKEN_VARIABLES, URL_VARIABLES
+from opening import KINDS, FakeClock, open_index
+
+MakeIndex = Callable[..., Index]
+
+
+@pytest.fixture(autouse=True)
+def _no_server_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*URL_VARIABLES, *TOKEN_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make_index(kind: str, tmp_path: Path) -> Iterator[MakeIndex]:
+    """Makes indexes of the kind that the test runs over: `make_index(similarity_function="EUCLIDEAN")`."""
+    made: list[Index] = []
+
+    def make(**settings: Any) -> Index:
+        where = None if kind == "memory" else tmp_path / f"index-{len(made)}"
+        made.append(open_index(where, **settings))
+        return made[-1]
+
+    yield make
+    for index in made:
+        index.close()
+
+
+@pytest.fixture
+def index(make_index: MakeIndex) -> Index:
+    return make_index()
+
+
+@pytest.fixture
+async def async_index(kind: str, tmp_path: Path) -> Any:
+    async with AsyncIndex(None if kind == "memory" else tmp_path / "index") as index:
+        yield index

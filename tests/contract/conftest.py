@@ -1,0 +1,49 @@
+"""Worlds are made once: the promises only read them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from opening import KINDS
+from worlds import World, make_world
+
+WORLDS = [
+    ("exact", "COSINE"),
+    ("exact", "EUCLIDEAN"),
+    ("exact", "DOT_PRODUCT"),
+    ("graph", "COSINE"),
+    ("graph", "EUCLIDEAN"),
+    ("graph", "DOT_PRODUCT"),
+]
+
+
+@pytest.fixture(scope="session", params=[(kind, *world) for kind in KINDS for world in WORLDS], ids="-".join)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Every size and metric, in memory and in a directory. Not to be written to."""
+    kind, size, metric = request.param
+    made = make_world(None if kind == "memory" else tmp_path_factory.mktemp("world"), size, metric)
+    yield made
+    made.index.close()
+
+
+@pytest.fixture
+def make_own_world(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
+    """Makes worlds that a test may write to."""
+    made: list[World] = []
+
+    def make(size: str) -> World:
+        made.append(make_world(None if kind == "memory" else tmp_path_factory.mktemp("own"), size, "COSINE"))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.index.close()
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """The same numbers in every run, other ones in every test."""
+    return random.Random(request.node.name)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clew.engine.engine import Engine
+from clew.engine.lock import LOCK_FILE
+from clew.errors import AlreadyOpen, StorageError
+
+HOLD = """
+import sys
+from clew.engine.engine import Engine
+engine = Engine.open(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(AlreadyOpen, match=f"already open in process {holder.pid}"):
+            Engine.open(tmp_path)
+    finally:
+        holder.kill()  # also without a close, the directory is free again
+        holder.communicate()
+    Engine.open(tmp_path).close()
+
+
+def test_one_process_cannot_open_a_directory_twice(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path)
+    with pytest.raises(AlreadyOpen, match=f"in process {os.getpid()}"):
+        Engine.open(tmp_path)
+    engine.close()
+    Engine.open(tmp_path).close()
+
+
+def test_a_failed_open_lets_go_of_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "clew.sqlite").write_bytes(b"rubbish" * 1_000)
+    with pytest.raises(StorageError):
+        Engine.open(tmp_path)
+    (tmp_path / "clew.sqlite").unlink()
+    Engine.open(tmp_path).close()
+
+
+def test_a_place_where_no_directory_can_be_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot make the directory"):
+        Engine.open(tmp_path / "file" / "index")
+    (tmp_path / "index" / LOCK_FILE).mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot open"):
+        Engine.open(tmp_path / "index")
