@@ -8,7 +8,7 @@
 
 #include <array>
 #include <charconv>
-#include <cstdlib>
+#include <cmath>
 #include <stdexcept>
 
 #include "cursor.hpp"
@@ -72,7 +72,8 @@ class KeptCursor {
              const CursorOptions& options)
       : graph_(std::move(graph)),
         query_(query.data(), query.data() + query.size()),
-        words_(allowed ? std::vector(allowed->data(), allowed->data() + allowed->size()) : std::vector<std::uint64_t>()),
+        words_(allowed ? std::vector(allowed->data(), allowed->data() + allowed->size())
+                       : std::vector<std::uint64_t>()),
         cursor_(*graph_, query_.data(), allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{}, options) {}
 
   nb::tuple next(std::size_t count) {
@@ -168,40 +169,37 @@ Result<float, 2> rows(const Graph& graph, const Slots& slots) {
   return result;
 }
 
+constexpr std::array<double, 16> POWERS_OF_TEN{1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                               1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+double times_power_of_ten(double x, int power) {
+  return power >= 0 ? x * POWERS_OF_TEN[static_cast<std::size_t>(power)]
+                    : x / POWERS_OF_TEN[static_cast<std::size_t>(-power)];
+}
+
 // The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
 //
-// Such a decimal has at most nine digits, so digits and power of ten are exact doubles up to 10^22 and one division or
-// multiplication rounds once, as a parser would.
+// At most nine digits are needed, and if n are enough so are n + 1: the fewest are found by bisection. Digits and
+// powers of ten are exact doubles here, so the last division rounds once, as a parser would.
 double shortest_double(float value) {
-  char text[32];
-  const char* const end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
-  const char* at = text;
-  const bool negative = *at == '-';
-  if (negative) ++at;
-  double digits = 0;
-  int exponent = 0;
-  for (bool fraction = false; at != end && *at != 'e'; ++at) {
-    if (*at == '.') {
-      fraction = true;
-    } else if (*at >= '0' && *at <= '9') {
-      digits = digits * 10 + (*at - '0');
-      exponent -= fraction ? 1 : 0;
-    } else {
-      return value;  // inf or nan
-    }
+  const double x = std::abs(double{value});
+  if (!(x >= 1e-6 && x < 1e9)) {  // rare: zero, very small, very large, not finite
+    char text[32];
+    double result = value;
+    std::from_chars(text, std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr, result);
+    return result;
   }
-  int shift = 0;
-  if (at != end) std::from_chars(at + (at[1] == '+' ? 2 : 1), end, shift);
-  exponent += shift;
-  if (exponent < -22 || exponent > 22) {
-    std::from_chars(text, end, digits);
-    return digits;
+  int magnitude = -6;  // of the first digit
+  while (x >= times_power_of_ten(1, magnitude + 1)) ++magnitude;
+  int fewest = 1;
+  for (int most = 9; fewest < most;) {
+    const int digits = (fewest + most) / 2;
+    const int power = digits - 1 - magnitude;
+    const double rounded = times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power);
+    static_cast<float>(rounded) == std::abs(value) ? most = digits : fewest = digits + 1;
   }
-  static constexpr std::array<double, 23> POWERS{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-  const auto power = POWERS[static_cast<std::size_t>(std::abs(exponent))];
-  const double result = exponent < 0 ? digits / power : digits * power;
-  return negative ? -result : result;
+  const int power = fewest - 1 - magnitude;
+  return std::copysign(times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power), double{value});
 }
 
 nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>& values) {
@@ -281,7 +279,8 @@ NB_MODULE(_core, m) {
           [](std::shared_ptr<Graph> graph, const Vector& query, std::size_t ef, const std::optional<Bitmap>& allowed,
              bool exact) {
             check_dimension(query.size(), *graph);
-            return std::make_unique<KeptCursor>(std::move(graph), query, allowed, CursorOptions{.ef = ef, .exact = exact});
+            return std::make_unique<KeptCursor>(std::move(graph), query, allowed,
+                                                CursorOptions{.ef = ef, .exact = exact});
           },
           "query"_a, "ef"_a = 0, "allowed"_a = nb::none(), "exact"_a = false)
       .def("rows", &rows, "slots"_a)

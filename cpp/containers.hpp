@@ -21,7 +21,8 @@ class Region {
  public:
   explicit Region(std::size_t bytes) : bytes_(bytes) {
     // Room to start on a 2 MB boundary, which a huge page needs.
-    void* base = mmap(nullptr, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* base =
+        mmap(nullptr, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) throw std::bad_alloc();
     base_ = base;
     const auto address = reinterpret_cast<std::uintptr_t>(base);
@@ -119,7 +120,9 @@ class SlotSet {
     return (words_[page * PAGE_WORDS + (slot & PAGE_MASK) / 64] >> (slot % 64) & 1) != 0;
   }
 
-  std::size_t bytes() const { return pages_.capacity() * sizeof(std::uint32_t) + words_.capacity() * sizeof(std::uint64_t); }
+  std::size_t bytes() const {
+    return pages_.capacity() * sizeof(std::uint32_t) + words_.capacity() * sizeof(std::uint64_t);
+  }
 
  private:
   static constexpr std::size_t PAGE_SHIFT = 12;

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::size_t EF_DEFAULT = 100;
 
-// A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall decays.
-// It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
+// A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall
+// decays. It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
 constexpr double LOOK_AHEAD = 1.25;
 constexpr std::size_t BEAM_MAX = 2048;
 

@@ -1,4 +1,5 @@
-// A query that yields every visible slot once, nearest first as far as the beam can tell, and can pause after any batch.
+// A query that yields every visible slot once, nearest first as far as the beam can tell, and can pause after any
+// batch.
 #pragma once
 
 #include <cstddef>

@@ -8,10 +8,10 @@
 namespace clew {
 namespace {
 
-constexpr std::size_t BLOCK = 32;           // rows scored at once
-constexpr std::size_t FEW = 128;            // up to so many are kept sorted while scanning for them
-constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at least
-constexpr std::size_t STRETCH_GROWTH = 4;   // each stretch is longer than the last: passes over the rest stay few
+constexpr std::size_t BLOCK = 32;          // rows scored at once
+constexpr std::size_t FEW = 128;           // up to so many are kept sorted while scanning for them
+constexpr std::size_t STRETCH_MIN = 1024;  // how many are selected at once, at least
+constexpr std::size_t STRETCH_GROWTH = 4;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
 constexpr std::size_t COMPARISON_SORT_MAX = 2048;
 

@@ -88,8 +88,6 @@ class Graph {
   // replaced by edges to where they led.
   std::unique_ptr<Graph> compact(std::vector<Slot>& old_slots, unsigned threads) const;
 
-
-
   // What a query works in is kept for the next one, so that a query allocates nothing.
   std::unique_ptr<Scratch> take_scratch() const;
   void give_back(std::unique_ptr<Scratch> scratch) const;

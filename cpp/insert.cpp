@@ -16,19 +16,26 @@ constexpr Slot LINKED_ALONE = 1000;
 // A burst of queries leaves this much to work in behind; the rest is given back to the system.
 constexpr std::size_t POOL_MAX = 16;
 
+// Before anything is made of them.
+const GraphOptions& checked(std::size_t dimension, const GraphOptions& options) {
+  if (dimension == 0) throw std::invalid_argument("dimension is 0, expected at least 1");
+  if (options.degree < 2)
+    throw std::invalid_argument("degree is " + std::to_string(options.degree) + ", expected at least 2");
+  if (options.ef_construction == 0) throw std::invalid_argument("ef_construction is 0, expected at least 1");
+  if (!(options.alpha >= 1)) throw std::invalid_argument("alpha is less than 1");
+  return options;
+}
+
 }  // namespace
 
 Graph::Graph(std::size_t dimension, Metric metric, const GraphOptions& options)
-    : options_(options),
+    : options_(checked(dimension, options)),
       vectors_(dimension, metric),
       neighbors_(options.degree),
       copies_(1),
       edges_into_(1),
       removed_(1),
-      row_locks_(std::make_unique<std::mutex[]>(ROW_LOCKS)) {
-  if (dimension == 0) throw std::invalid_argument("dimension is 0, expected at least 1");
-  if (options.degree < 2) throw std::invalid_argument("degree must be at least 2");
-}
+      row_locks_(std::make_unique<std::mutex[]>(ROW_LOCKS)) {}
 
 Graph::~Graph() = default;
 

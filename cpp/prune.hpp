@@ -16,7 +16,8 @@ class Pruner {
  public:
   explicit Pruner(const Graph& graph) : graph_(graph) {}
 
-  // Of `candidates` (nearest first, by pair distance) at most `degree` neighbours for `slot`. Valid until the next call.
+  // Of `candidates` (nearest first, by pair distance) at most `degree` neighbours for `slot`. Valid until the next
+  // call.
   std::span<const Slot> choose(Slot slot, std::span<const Key> candidates) {
     kept_.clear();
     for (const Key candidate : candidates) {
@@ -41,7 +42,8 @@ class Pruner {
         kept_.push_back(candidate);
         continue;
       }
-      const auto replaced = std::find_if(kept_.rbegin(), kept_.rend(), [&](Slot s) { return graph_.edges_into(s) > 1; });
+      const auto replaced =
+          std::find_if(kept_.rbegin(), kept_.rend(), [&](Slot s) { return graph_.edges_into(s) > 1; });
       if (replaced != kept_.rend()) *replaced = candidate;
     }
     return kept_;

@@ -27,6 +27,8 @@ void Walk::start(const float* query, Slot landmarks, Purpose purpose) {
   found_.clear();
   for (std::size_t i = 0; i < Graph::LANDMARKS; ++i) {
     const auto slot = static_cast<Slot>(i * landmarks / Graph::LANDMARKS);
+    // Slot 0 is a node; others may be copies that hang on one, from which no edge leads on.
+    if (slot != 0 && graph_.neighbors(slot)->load(std::memory_order_acquire) == Graph::EMPTY) continue;
     if (visited_.insert(slot)) found_.push_back(slot);
   }
 }
@@ -107,8 +109,6 @@ void Walk::evict(Key key) {
   if (purpose_ == Purpose::resume) evicted_.push(key);
 }
 
-std::size_t Walk::bytes() const {
-  return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes();
-}
+std::size_t Walk::bytes() const { return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes(); }
 
 }  // namespace clew

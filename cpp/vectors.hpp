@@ -21,7 +21,9 @@ namespace clew {
 class Prepared {
  public:
   Prepared(Metric metric, std::size_t dimension)
-      : metric_(metric), dimension_(dimension), row_((dimension + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS + ROW_FLOATS) {}
+      : metric_(metric),
+        dimension_(dimension),
+        row_((dimension + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS + ROW_FLOATS) {}
 
   void assign(const float* vector) {
     float* row = data();

@@ -1,66 +1,139 @@
-"""The native core: floats, slots and bits. Arrays in, arrays out, the GIL released."""
+"""The native core: floats, slots and bits. Arrays in, arrays out, the GIL released while it works.
 
-from typing import Annotated, Final
+Arrays are C-contiguous. A bitmap is uint64 words: bit `s % 64` of word `s // 64` stands for slot s.
+Distances are float32, smaller is nearer: -cos (0 for a zero vector), squared Euclidean, or -dot.
+"""
+
+from typing import Final
 
 from numpy import float32, uint32, uint64
 from numpy.typing import NDArray
 
-INSTRUCTION_SETS: Final[list[str]]  # those this processor runs, best first; "plain" is last
+INSTRUCTION_SETS: Final[list[str]]
+"""Those this processor runs, best first; "plain" is last. CLEW_INSTRUCTION_SET names one to use instead of the best."""
 
 class Graph:
     """The vectors of one namespace and, once there are enough of them, a navigable graph over them.
 
-    One writer (`apply`) at a time; any number of readers beside it.
+    One writer (`apply`, `compact`) at a time; any number of readers beside it.
     """
+
     def __init__(
         self,
         dimension: int,
-        metric: str,  # "COSINE" | "EUCLIDEAN" | "DOT_PRODUCT"
+        metric: str,
         *,
         degree: int = 32,
         ef_construction: int = 128,
-        alpha: float = 1.2,
-        link_min: int = 2048,  # below this many slots there is no graph: every query is a scan
-    ) -> None: ...
+        alpha: float = 1.1,
+        link_min: int = 2048,
+    ) -> None:
+        """`metric` is COSINE, EUCLIDEAN or DOT_PRODUCT. With fewer than `link_min` slots every query is a scan.
+
+        `degree` neighbours per slot, chosen from `ef_construction` candidates; an edge is left out where a detour is
+        shorter by the factor `alpha` (of squared distances). ValueError where one of them makes no sense.
+        """
+
     @property
     def dimension(self) -> int: ...
     @property
-    def size(self) -> int: ...  # slots ever published, tombstones included
-    @property
-    def live(self) -> int: ...  # visible now
-    @property
-    def bytes(self) -> int: ...  # memory held
-    def apply(self, added: NDArray[float32], removed: NDArray[uint32], seq: int, threads: int = 1) -> int:
-        """Add rows (n, dimension) as slots size..size+n-1, tombstone `removed`, then make both visible at once as of `seq`.
+    def size(self) -> int:
+        """Slots ever added, tombstones included."""
 
-        Returns the first new slot. `seq` must exceed that of every earlier call. A reader opened before this returns sees neither change.
+    @property
+    def live(self) -> int:
+        """Slots visible now."""
+
+    @property
+    def linked(self) -> bool:
+        """Whether there is a graph yet."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that rows, edges and tombstones take."""
+
+    @property
+    def scan_cost(self) -> float:
+        """What scanning one row costs, in units of one distance of a walk; cursors turn into scans by it."""
+
+    @scan_cost.setter
+    def scan_cost(self, value: float, /) -> None: ...
+    def apply(self, added: NDArray[float32], removed: NDArray[uint32], seq: int, threads: int = 1) -> int:
+        """Add the rows (n, dimension) as slots size..size+n-1, tombstone `removed`, and make both visible at once.
+
+        `seq` must exceed that of every earlier call. Returns the first new slot. A reader sees all of a call or
+        nothing of it. ValueError for a wrong dimension, IndexError for a slot that does not exist.
         """
-    def search(self, query: NDArray[float32], k: int, ef: int = 0, allowed: NDArray[uint64] | None = None) -> tuple[NDArray[uint32], NDArray[float32]]:
-        """The k nearest visible slots and their distances, nearest first, ties by slot. ef 0: a default from k. `allowed`: bitmap, bit s of word s // 64."""
+
+    def search(
+        self,
+        query: NDArray[float32],
+        k: int,
+        ef: int = 0,
+        allowed: NDArray[uint64] | None = None,
+        exact: bool = False,
+    ) -> tuple[NDArray[uint32], NDArray[float32]]:
+        """The k nearest visible slots that are `allowed`, and their distances; nearest first, ties by slot.
+
+        `ef`: how many candidates the beam holds (at least k); 0 chooses by k. `exact`: scan, do not walk.
+        """
+
     def search_many(
-        self, queries: NDArray[float32], k: int, ef: int = 0, allowed: NDArray[uint64] | None = None, threads: int = 1
+        self,
+        queries: NDArray[float32],
+        k: int,
+        ef: int = 0,
+        allowed: NDArray[uint64] | None = None,
+        threads: int = 1,
     ) -> tuple[NDArray[uint32], NDArray[float32], NDArray[uint32]]:
-        """The same for every row of (m, dimension): slots (m, k), distances (m, k), and how many of each row count (m,)."""
-    def cursor(self, query: NDArray[float32], ef: int = 0, allowed: NDArray[uint64] | None = None, exact: bool = False) -> Cursor:
-        """Open a cursor over what is visible now. It sees that, and only that, for ever; it keeps the graph alive."""
+        """The same for every row of (m, dimension): slots (m, k), distances (m, k), and how many count (m,)."""
+
+    def cursor(
+        self,
+        query: NDArray[float32],
+        ef: int = 0,
+        allowed: NDArray[uint64] | None = None,
+        exact: bool = False,
+    ) -> Cursor:
+        """A cursor over what is visible now. It sees that, and only that, for ever, and keeps the graph alive."""
+
     def rows(self, slots: NDArray[uint32]) -> NDArray[float32]:
-        """Copies of rows, (n, dimension)."""
+        """Copies of rows, (n, dimension). IndexError for a slot that does not exist."""
+
     def compact(self, threads: int = 1) -> tuple[Graph, NDArray[uint32]]:
-        """A new graph of the live slots, order kept, and the old slot of each new one. This graph is unchanged."""
+        """A new graph of the live slots, in order, and the old slot of each. This graph is unchanged."""
 
 class Cursor:
     """Yields every visible slot once, nearest first as far as the beam can tell. One caller at a time."""
+
     def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
         """Up to n further slots and distances; fewer only at the end, and none ever after."""
+
+    def close(self) -> None:
+        """Give the memory back; `next` then yields nothing."""
+
     @property
-    def scanning(self) -> bool: ...  # true once it has turned from the graph to an exact scan
+    def scanning(self) -> bool:
+        """Whether it has turned from the graph to an exact scan."""
+
+    @property
+    def walked(self) -> int:
+        """How many distances its walk has computed."""
+
+    @property
+    def scanned(self) -> int:
+        """How many rows its scan has scored."""
+
     @property
     def bytes(self) -> int: ...
-    def close(self) -> None:
-        """Give the memory back. `next` then returns nothing."""
 
 def shortest(values: NDArray[float32]) -> list[float]:
-    """Doubles nearest to the shortest decimal that is each float32: 0.1f becomes 0.1, not 0.10000000149011612. Any shape, flattened."""
+    """For each float32 the double of its shortest decimal: 0.1 rather than 0.10000000149011612. Flattened."""
 
 def scores(distances: NDArray[float32], metric: str) -> list[float]:
-    """What users see of distances: (1 + cos) / 2, 1 / (1 + d), (1 + dot) / 2 in float32, in their shortest decimal form."""
+    """What users see: (1 + cos) / 2, 1 / (1 + d) or (1 + dot) / 2, in float32, as their shortest decimals."""
+
+def kernel_distances(
+    instruction_set: str, function: str, query: NDArray[float32], rows: NDArray[float32]
+) -> NDArray[float32]:
+    """`function` ("dot" or "squared") of the query and each row by the kernels of one instruction set, for tests."""

@@ -1,0 +1,142 @@
+"""The cursor: complete, without repetition, over what was visible when it was opened."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from clew import _core
+from vectors import NONE, bitmap, brute_force, clustered
+
+NO_ROWS = np.zeros((0, 8), np.float32)
+
+
+def linked_graph(metric: str = "EUCLIDEAN", scan_cost: float = 1e9) -> tuple[_core.Graph, np.ndarray]:
+    rows = clustered(6000, 8, seed=11)
+    rows[500:900] = rows[2]  # copies
+    rows[900:1500] = np.round(rows[900:1500])  # ties
+    rows[1500:1510] = 0
+    graph = _core.Graph(8, metric)
+    graph.apply(rows, NONE, 1, 2)
+    graph.scan_cost = scan_cost
+    return graph, rows
+
+
+def read(cursor: _core.Cursor, sizes: np.random.Generator, most: int = 200) -> list[np.ndarray]:
+    batches = []
+    while len(batch := cursor.next(int(sizes.integers(1, most)))[0]):
+        batches.append(batch)
+    return batches
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "EUCLIDEAN", "DOT_PRODUCT"])
+@pytest.mark.parametrize("scan_cost", [1e9, 0.25, 1e-9], ids=["walks to the end", "turns", "scans"])
+def test_every_slot_comes_exactly_once(metric: str, scan_cost: float) -> None:
+    graph, rows = linked_graph(metric, scan_cost)
+    for seed in range(3):
+        cursor = graph.cursor(rows[seed * 777])
+        slots = np.concatenate(read(cursor, np.random.default_rng(seed)))
+        assert sorted(slots.tolist()) == list(range(6000))
+        assert len(cursor.next(10)[0]) == 0
+
+
+def test_an_exact_cursor_is_one_ranking_whatever_the_batches() -> None:
+    graph, rows = linked_graph()
+    for query in rows[::1500]:
+        whole = graph.search(query, 6000, exact=True)[0]
+        for seed in range(3):
+            cursor = graph.cursor(query, exact=True)
+            np.testing.assert_array_equal(
+                np.concatenate(read(cursor, np.random.default_rng(seed), 900)), whole
+            )
+
+
+def test_batches_are_in_order_and_late_finds_are_rare() -> None:
+    graph, rows = linked_graph()
+    late = returned = 0
+    for query in rows[::200] + np.float32(0.01):
+        cursor, farthest = graph.cursor(query), -np.inf
+        for _ in range(100):
+            _, distances = cursor.next(10)
+            assert np.all(np.diff(distances) >= 0)
+            late += int(np.count_nonzero(distances < farthest))
+            farthest = max(farthest, float(distances[-1]))
+            returned += 10
+    assert late <= returned / 100
+
+
+def test_a_deep_cursor_finds_what_one_large_query_finds() -> None:
+    graph, rows = linked_graph()
+    for query in rows[::1000] + np.float32(0.01):
+        truth = set(brute_force(rows, query, "EUCLIDEAN")[0][:1000].tolist())
+        cursor = graph.cursor(query)
+        paged = {slot for _ in range(100) for slot in cursor.next(10)[0].tolist()}
+        assert len(paged & truth) >= 990
+
+
+def test_a_cursor_keeps_its_view_and_its_graph() -> None:
+    graph, rows = linked_graph()
+    cursor = graph.cursor(rows[0])
+    first = cursor.next(5)[0].tolist()
+    graph.apply(rows[:50] + np.float32(0.001), np.arange(0, 6000, 2, dtype=np.uint32), 2)
+    new = graph.cursor(rows[0])
+    del graph
+    gc.collect()
+    old = first + np.concatenate(read(cursor, np.random.default_rng(0))).tolist()
+    assert sorted(old) == list(range(6000))
+    slots = np.concatenate(read(new, np.random.default_rng(0)))
+    assert sorted(slots.tolist()) == [*range(1, 6000, 2), *range(6000, 6050)]
+
+
+def test_a_filter_never_shortens_a_batch() -> None:
+    graph, rows = linked_graph()
+    rng = np.random.default_rng(5)
+    for share in (0.9, 0.3, 0.03):
+        mask = rng.random(6000) < share
+        for scan_cost in (1e9, 0.25):
+            graph.scan_cost = scan_cost
+            cursor = graph.cursor(rows[9], allowed=bitmap(mask))
+            slots: list[int] = []
+            while len(batch := cursor.next(37)[0]):
+                slots += batch.tolist()
+                assert len(batch) == 37 or len(slots) == mask.sum()
+            assert sorted(slots) == np.flatnonzero(mask).tolist()
+
+
+def test_a_walk_costs_the_same_read_at_once_or_in_batches() -> None:
+    graph, rows = linked_graph()
+    for query in rows[::1000] + np.float32(0.01):
+        whole, paged = graph.cursor(query), graph.cursor(query)
+        whole.next(600)
+        for _ in range(60):
+            paged.next(10)
+        assert paged.walked <= 1.1 * whole.walked
+
+
+def test_a_closed_or_empty_cursor_yields_nothing() -> None:
+    graph, rows = linked_graph()
+    cursor = graph.cursor(rows[0])
+    cursor.next(3)
+    cursor.close()
+    cursor.close()
+    assert len(cursor.next(3)[0]) == 0
+    empty = _core.Graph(8, "COSINE").cursor(rows[0])
+    assert len(empty.next(3)[0]) == 0
+    assert len(graph.cursor(rows[0]).next(0)[0]) == 0
+
+
+def test_one_vector_and_all_copies() -> None:
+    one = _core.Graph(8, "COSINE")
+    one.apply(np.ones((1, 8), np.float32), NONE, 1)
+    assert one.cursor(np.ones(8, np.float32)).next(5)[0].tolist() == [0]
+    copies = _core.Graph(8, "EUCLIDEAN")
+    copies.apply(np.ones((3000, 8), np.float32), NONE, 1, 2)
+    copies.scan_cost = 1e9
+    assert copies.linked
+    cursor = copies.cursor(np.zeros(8, np.float32))
+    slots = [slot for batch in read(cursor, np.random.default_rng(1)) for slot in batch.tolist()]
+    assert slots == list(range(3000))
+    copies.apply(NO_ROWS, np.arange(3000, dtype=np.uint32), 2)
+    assert len(copies.cursor(np.zeros(8, np.float32)).next(5)[0]) == 0
