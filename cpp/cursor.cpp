@@ -12,9 +12,19 @@ constexpr std::size_t EF_DEFAULT = 100;
 constexpr double LOOK_AHEAD = 1.25;
 constexpr std::size_t BEAM_MAX = 2048;
 
-// Distances that a walk computes: about so many to get near the query, and so many for each place of its beam.
+// What a walk costs, in distances: about so many to get near the query, and so many for each place of its beam; and
+// keeping a beam of so many places sorted costs, for each distance, as much again as the distance.
 constexpr double DISTANCES_TO_ARRIVE = 500;
-constexpr double DISTANCES_PER_PLACE = 10;
+constexpr double DISTANCES_PER_PLACE = 7;
+constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 1024;
+
+double cost_of(double distances, std::size_t beam) {
+  return distances * (1 + static_cast<double>(beam) / BEAM_AS_DEAR_AS_A_DISTANCE);
+}
+
+// How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
+// waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
+constexpr double PATIENCE = 0.7;
 
 }  // namespace
 
@@ -56,6 +66,7 @@ void Cursor::walk_on(std::size_t count) {
   Walk& walk = scratch_->walk;
   const std::size_t ef = beam_for(count);
   walk.run(ef);
+  walk_cost_ += cost_of(static_cast<double>(walk.distances() - walked_), ef);
   walked_ = walk.distances();
   const auto beam = walk.beam();
   // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
@@ -80,13 +91,15 @@ std::size_t Cursor::beam_for(std::size_t count) const {
   return std::max(ef, std::min(filtered, BEAM_MAX));
 }
 
-// In units of one distance of a walk. Not knowing how much more will be asked for, a cursor that has walked for the
-// price of a scan scans: it has then paid at most twice what was best.
+// In units of one distance of a walk with a short beam.
 bool Cursor::scan_is_cheaper(std::size_t count) const {
   if (options_.exact || !graph_.linked()) return true;
   const double scan = static_cast<double>(matching_ - returned_.size()) * graph_.scan_cost();
-  const double step = DISTANCES_PER_PLACE * static_cast<double>(mode_ == Mode::fresh ? beam_for(count) : count);
-  return scan < std::max(step + (mode_ == Mode::fresh ? DISTANCES_TO_ARRIVE : 0), static_cast<double>(walked_));
+  const std::size_t beam = beam_for(count);
+  if (mode_ == Mode::fresh) {
+    return scan < cost_of(DISTANCES_TO_ARRIVE + DISTANCES_PER_PLACE * static_cast<double>(beam), beam);
+  }
+  return PATIENCE * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
 }
 
 void Cursor::turn_to_scan() {

@@ -61,6 +61,7 @@ class Cursor {
   Mode mode_ = Mode::fresh;
   std::vector<Slot> returned_;
   std::size_t walked_ = 0;
+  double walk_cost_ = 0;  // so far, in distances of a walk with a short beam
   std::size_t scanned_ = 0;
   std::unique_ptr<Scratch> scratch_;
 };

@@ -161,7 +161,7 @@ class VectorStore {
 
  private:
   // Past this many bytes the processor's own prefetcher has seen the pattern.
-  static constexpr std::size_t PREFETCH_BYTES = 512;
+  static constexpr std::size_t PREFETCH_BYTES = 256;
   static constexpr std::size_t BLOCK = 64;
 
   template <class F>
