@@ -164,7 +164,7 @@ Result<float, 2> rows(const Graph& graph, const Slots& slots) {
   auto [result, out] = new_array<float, 2>({slots.size(), dimension});
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (slots.data()[i] >= limit) throw std::out_of_range("slot does not exist");
-    std::copy_n(graph.vectors().row(slots.data()[i]), dimension, out + i * dimension);
+    graph.vectors().read(slots.data()[i], out + i * dimension);
   }
   return result;
 }

@@ -56,8 +56,9 @@ Slot Graph::apply(const float* added, std::size_t count, std::span<const Slot> r
   removed_.reserve(end);
   Prepared row(vectors_.metric(), vectors_.dimension());
   for (std::size_t i = 0; i < count; ++i) {
-    row.assign(added + i * vectors_.dimension());
-    vectors_.set(static_cast<Slot>(first + i), row);
+    const float* vector = added + i * vectors_.dimension();
+    row.assign(vector);
+    vectors_.set(static_cast<Slot>(first + i), row, vector);
   }
   link_all(first, end, std::max(threads, 1U));
 

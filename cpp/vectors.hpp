@@ -2,10 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "containers.hpp"
@@ -16,8 +20,8 @@ namespace clew {
 
 // A vector as the kernels want it: padded with zeros, aligned, and with what its metric needs of its length.
 //
-// Under cosine a vector whose squared length leaves the range of float32 is scaled by a power of two, which loses
-// nothing that float32 arithmetic would have kept.
+// Under cosine, which does not depend on length, a vector whose squared length leaves the range of float32 is scaled
+// by a power of two.
 class Prepared {
  public:
   Prepared(Metric metric, std::size_t dimension)
@@ -27,6 +31,7 @@ class Prepared {
 
   void assign(const float* vector) {
     float* row = data();
+    rescaled_ = false;
     std::copy_n(vector, dimension_, row);
     std::fill_n(row + dimension_, width() - dimension_, 0.0F);
     if (metric_ == Metric::euclidean) return;
@@ -38,6 +43,7 @@ class Prepared {
   const float* row() const { return const_cast<Prepared*>(this)->data(); }
   std::size_t width() const { return row_.size() - ROW_FLOATS; }
   double length() const { return length_; }
+  bool rescaled() const { return rescaled_; }
 
  private:
   static constexpr float NORM_MIN = 1e-25F;
@@ -61,6 +67,7 @@ class Prepared {
     float largest = 0;
     for (std::size_t i = 0; i < width(); ++i) largest = std::max(largest, std::abs(row[i]));
     if (largest == 0) return 0;
+    rescaled_ = true;
     const int exponent = std::ilogb(largest);
     for (std::size_t i = 0; i < width(); ++i) row[i] = std::ldexp(row[i], -exponent);
     return squared_norm();
@@ -70,6 +77,7 @@ class Prepared {
   std::size_t dimension_;
   std::vector<float> row_;
   double length_ = 0;
+  bool rescaled_ = false;
 };
 
 // REQUIRES: one writer at a time. A reader may use a slot once it has learnt of it through an acquiring load.
@@ -99,17 +107,38 @@ class VectorStore {
     lengths_.use_huge_pages();
   }
 
-  void set(Slot slot, const Prepared& vector) {
-    std::copy_n(vector.row(), rows_.width(), rows_[slot]);
+  // `vector` is what `prepared` was made of.
+  void set(Slot slot, const Prepared& prepared, const float* vector) {
+    if (prepared.rescaled()) {
+      keep_original(slot, {vector, vector + dimension_});
+    } else if (any_originals_.load(std::memory_order_relaxed)) {
+      forget_original(slot);  // of a change that failed halfway
+    }
+    std::copy_n(prepared.row(), rows_.width(), rows_[slot]);
     if (metric_ == Metric::euclidean) return;
-    *lengths_[slot] = vector.length();
-    if (metric_ == Metric::dot_product) norm_max_ = std::max(norm_max_, vector.length());
+    *lengths_[slot] = prepared.length();
+    if (metric_ == Metric::dot_product) norm_max_ = std::max(norm_max_, prepared.length());
   }
 
   void copy(Slot slot, const VectorStore& from, Slot from_slot) {
     std::copy_n(from.row(from_slot), rows_.width(), rows_[slot]);
     if (metric_ != Metric::euclidean) *lengths_[slot] = from.length(from_slot);
     norm_max_ = from.norm_max_;
+    if (!from.any_originals_.load(std::memory_order_acquire)) return;
+    const std::lock_guard guard(from.originals_lock_);
+    if (const auto found = from.originals_.find(from_slot); found != from.originals_.end()) {
+      keep_original(slot, found->second);
+    }
+  }
+
+  // The vector that was set, all its bits.
+  void read(Slot slot, float* out) const {
+    std::copy_n(rows_[slot], dimension_, out);
+    if (!any_originals_.load(std::memory_order_acquire)) return;
+    const std::lock_guard guard(originals_lock_);
+    if (const auto found = originals_.find(slot); found != originals_.end()) {
+      std::ranges::copy(found->second, out);
+    }
   }
 
   std::size_t row_bytes() const {
@@ -164,6 +193,17 @@ class VectorStore {
   static constexpr std::size_t PREFETCH_BYTES = 256;
   static constexpr std::size_t BLOCK = 64;
 
+  void forget_original(Slot slot) {
+    const std::lock_guard guard(originals_lock_);
+    originals_.erase(slot);
+  }
+
+  void keep_original(Slot slot, std::vector<float> vector) {
+    const std::lock_guard guard(originals_lock_);
+    originals_[slot] = std::move(vector);
+    any_originals_.store(true, std::memory_order_release);
+  }
+
   template <class F>
   void each_block(const Slot* slots, std::size_t count, float* out, F f) const {
     const float* rows[BLOCK];
@@ -180,6 +220,10 @@ class VectorStore {
   Rows<float> rows_;
   Rows<double> lengths_;
   double norm_max_ = 0;
+  // What rescaled rows were before; hardly any index has one.
+  std::atomic<bool> any_originals_{false};
+  mutable std::mutex originals_lock_;
+  std::unordered_map<Slot, std::vector<float>> originals_;
 };
 
 }  // namespace clew

@@ -77,6 +77,11 @@ def test_cosine_does_not_depend_on_length(size: float) -> None:
     graph.apply(row, np.zeros(0, np.uint32), 1)
     _, distances = graph.search(row[0], 1)
     assert _core.scores(distances, "COSINE") == [1.0]
+    graph.apply(np.zeros((0, 32), np.float32), np.array([0], np.uint32), 2)
+    graph.apply(row[:, ::-1].copy(), np.zeros(0, np.uint32), 3)
+    compacted, _ = graph.compact()
+    np.testing.assert_array_equal(graph.rows(np.array([0], np.uint32)), row)  # all its bits are kept
+    np.testing.assert_array_equal(compacted.rows(np.array([0], np.uint32)), row[:, ::-1])
 
 
 def test_a_zero_vector_is_half_similar_to_everything_under_cosine() -> None:
