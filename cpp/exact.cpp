@@ -52,8 +52,10 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   query_.assign(query);
   std::array<Slot, BLOCK> block;
   std::size_t used = 0;
+  const bool tombstones = view.live < view.limit;
   const auto add = [&](Slot slot) {
-    if (!graph_.visible(slot, view) || (except != nullptr && except->contains(slot))) return;
+    if (slot >= view.limit || (tombstones && !graph_.visible(slot, view))) return;
+    if (except != nullptr && except->contains(slot)) return;
     graph_.vectors().prefetch(slot);
     block[used++] = slot;
     if (used == BLOCK) score({block.data(), std::exchange(used, 0)});

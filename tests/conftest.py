@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from clew import AsyncIndex, Index
+from clew import Index
 from clew.config import TOKEN_VARIABLES, URL_VARIABLES
-from opening import KINDS, FakeClock, open_index
+from opening import KINDS, FakeClock, open_async_index, open_index
 
 MakeIndex = Callable[..., Index]
 
@@ -37,8 +37,8 @@ def make_index(kind: str, tmp_path: Path) -> Iterator[MakeIndex]:
     made: list[Index] = []
 
     def make(**settings: Any) -> Index:
-        where = None if kind == "memory" else tmp_path / f"index-{len(made)}"
-        made.append(open_index(where, **settings))
+        where = tmp_path / f"index-{len(made)}" if kind == "directory" else None
+        made.append(open_index(where, remote=kind == "remote", **settings))
         return made[-1]
 
     yield make
@@ -53,5 +53,6 @@ def index(make_index: MakeIndex) -> Index:
 
 @pytest.fixture
 async def async_index(kind: str, tmp_path: Path) -> Any:
-    async with AsyncIndex(None if kind == "memory" else tmp_path / "index") as index:
+    where = tmp_path / "index" if kind == "directory" else None
+    async with open_async_index(where, remote=kind == "remote") as index:
         yield index

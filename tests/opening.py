@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import socket
+import threading
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from clew import Index
+import uvicorn
 
-KINDS = ["memory", "directory"]
+from clew import AsyncIndex, Index
+from clew.backends.base import AsyncBackend, Backend
+from clew.engine.engine import Engine
+from clew.server.app import Limits, make_app
+from clew.server.auth import Tokens, digest
+from clew.server.hosted import Hosted, Pool
+
+KINDS = ["memory", "directory", "remote"]
+TOKEN, READ_ONLY = "full-token", "read-only-token"
 
 
 class FakeClock:
@@ -23,11 +37,105 @@ class FakeClock:
         self.now += seconds
 
 
-def open_index(where: Path | None, clock: FakeClock | None = None, **settings: Any) -> Index:
-    """An index in `where`, or in memory; one that runs on `clock` is made by hand."""
+class ThreadedServer:
+    """A server on a thread, with as many indexes as tests put up."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.indexes: dict[str, Hosted] = {}
+        self.pool = Pool()
+        self._names = count()
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(
+            make_app(self.indexes, limits), lifespan="off", access_log=False, log_level="warning"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
+        self._thread.start()
+
+    def host(self, engine: Engine) -> Hosted:
+        """Serve `engine` under a name of its own."""
+        name = f"index-{next(self._names)}"
+        self.indexes[name] = Hosted(name, engine, Tokens(digest(TOKEN), digest(READ_ONLY)), self.pool)
+        return self.indexes[name]
+
+    def stop(self, hosted: Hosted) -> None:
+        """Serve it no longer."""
+        if self.indexes.pop(hosted.name, None) is not None:
+            hosted.close()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        for hosted in list(self.indexes.values()):
+            self.stop(hosted)
+        self.pool.close()
+
+
+@cache
+def server() -> ThreadedServer:
+    """The one that the tests of a run share."""
+    made = ThreadedServer()
+    atexit.register(made.close)
+    return made
+
+
+def open_index(
+    where: Path | None, clock: FakeClock | None = None, *, remote: bool = False, **settings: Any
+) -> Index:
+    """An index in `where`, or in memory; one that runs on `clock` is made by hand, as is one on a server."""
+    if remote:
+        hosted = server().host(_engine(where, clock, settings))
+        index = Index(f"{server().url}/{hosted.name}", TOKEN)
+        return Index.over(_Stopping(index._backend, hosted))
     if clock is None:
         return Index(where, **settings)
     from clew.backends.embedded import EmbeddedBackend
-    from clew.engine.engine import Engine
 
-    return Index.over(EmbeddedBackend(Engine.open(where, clock=clock, **settings)))
+    return Index.over(EmbeddedBackend(_engine(where, clock, settings)))
+
+
+def open_async_index(where: Path | None, *, remote: bool = False) -> AsyncIndex:
+    """The same for code that awaits."""
+    if not remote:
+        return AsyncIndex(where)
+    hosted = server().host(_engine(where, None, {}))
+    index = AsyncIndex(f"{server().url}/{hosted.name}", TOKEN)
+    return AsyncIndex.over(_AsyncStopping(index._backend, hosted))
+
+
+def _engine(where: Path | None, clock: FakeClock | None, settings: dict[str, Any]) -> Engine:
+    renamed = {("metric" if name == "similarity_function" else name): v for name, v in settings.items()}
+    if "metric" in renamed:
+        from clew import Metric
+
+        renamed["metric"] = Metric(renamed["metric"])
+    if clock is not None:
+        renamed["clock"] = clock
+    return Engine.open(where, **renamed)
+
+
+class _Stopping:
+    """A backend that takes its index from the server when it is closed."""
+
+    def __init__(self, backend: Backend, hosted: Hosted) -> None:
+        self._backend = backend
+        self._hosted = hosted
+        self.call = backend.call
+
+    def close(self) -> None:
+        self._backend.close()
+        server().stop(self._hosted)
+
+
+class _AsyncStopping:
+    """The same for code that awaits."""
+
+    def __init__(self, backend: AsyncBackend, hosted: Hosted) -> None:
+        self._backend = backend
+        self._hosted = hosted
+        self.call = backend.call
+
+    async def close(self) -> None:
+        await self._backend.close()
+        await asyncio.to_thread(server().stop, self._hosted)

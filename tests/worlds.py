@@ -71,11 +71,13 @@ def crowd(n: int, rng: np.random.Generator) -> NDArray[np.float32]:
     return rows.astype(np.float32)
 
 
-def make_world(where: Path | None, size: str, metric: str, seed: int = 7) -> World:
+def make_world(
+    where: Path | None, size: str, metric: str, seed: int = 7, *, remote: bool = False
+) -> World:
     """A world of `size` after replacing a tenth of its records, updating some and deleting an eighth."""
     rng = np.random.default_rng(seed)
     n = SIZES[size]
-    world = World(open_index(where, similarity_function=metric), metric, size)
+    world = World(open_index(where, remote=remote, similarity_function=metric), metric, size)
     rows = crowd(n, rng)
     ids = [f"v{i}" for i in range(n)]
     metadata = [

@@ -61,7 +61,43 @@ def parser() -> argparse.ArgumentParser:
     query.add_argument("--filter", default="", metavar="F", help="only records whose metadata matches")
     query.add_argument("--namespace", default="", metavar="NS", help="(default: the default namespace)")
     query.set_defaults(run=run_query)
+    add_server(commands)
     return top
+
+
+def add_server(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`clew serve` and `clew create`."""
+    serve = commands.add_parser("serve", help="make indexes available over HTTP")
+    serve.description = (
+        "Serves every index that `clew create DIR NAME` made, each at http://HOST:PORT/NAME, on the wire of "
+        "the Upstash SDKs. With --dev, one index that is open to everybody on this machine: that in DIR, or "
+        "without DIR one in memory. SIGINT and SIGTERM finish what runs, then close everything."
+    )
+    serve.add_argument("directory", metavar="DIR", nargs="?", help="where the indexes are")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=positive, default=8080, metavar="N", help="(default 8080)")
+    serve.add_argument("--dev", action="store_true", help="one open index, and a line to try it with")
+    serve.add_argument(
+        "--body-mib", type=positive, default=256, metavar="N", help="largest request (default 256 MiB)"
+    )
+    serve.add_argument("--access-log", action="store_true", help="a line of JSON for each request, to stderr")
+    serve.set_defaults(run=run_serve)
+
+    create = commands.add_parser("create", help="add an index to a directory that is served")
+    create.description = (
+        "Adds an index to DIR/indexes.toml and prints its two tokens, which are kept as hashes only: this is "
+        "the one time they are shown. A server that runs serves it once started again."
+    )
+    create.add_argument("directory", metavar="DIR", help="where the indexes are; made when missing")
+    create.add_argument("name", metavar="NAME", help="of the index, and of its path in the URL")
+    create.add_argument("--dimension", type=positive, metavar="N", help="(default: that of the first upsert)")
+    create.add_argument(
+        "--similarity-function",
+        default="COSINE",
+        choices=["COSINE", "EUCLIDEAN", "DOT_PRODUCT"],
+        help="(default COSINE)",
+    )
+    create.set_defaults(run=run_create)
 
 
 def positive(text: str) -> int:
@@ -117,6 +153,41 @@ def run_query(options: argparse.Namespace) -> None:
             namespace=options.namespace,
         )
     show_hits(hits)
+
+
+def run_serve(options: argparse.Namespace) -> None:
+    """`clew serve DIR`."""
+    if options.directory is None and not options.dev:
+        raise ClientError("a directory to serve is missing; or try `clew serve --dev`")
+    try:
+        from clew.server.run import Options, serve
+    except ModuleNotFoundError as error:
+        raise ClientError(f"{error.name} is missing: pip install 'clew[server]'") from error
+
+    serve(
+        Options(
+            None if options.directory is None else Path(options.directory),
+            options.host,
+            options.port,
+            options.dev,
+            options.body_mib * 1024 * 1024,
+            options.access_log,
+        )
+    )
+
+
+def run_create(options: argparse.Namespace) -> None:
+    """`clew create DIR NAME`."""
+    from clew.server import catalogue
+    from clew.types import Metric
+
+    metric = Metric(options.similarity_function)
+    tokens = catalogue.create(
+        Path(options.directory), options.name, dimension=options.dimension, metric=metric
+    )
+    print(f"token            {tokens.full}")
+    print(f"read-only token  {tokens.read_only}")
+    print(f"Serve it with `clew serve {options.directory}`.")
 
 
 def opened(directory: str) -> Index:

@@ -7,9 +7,9 @@ Vectors in commands are already checked: C-contiguous float32 arrays of finite n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,14 +36,11 @@ TOP_K_DEFAULT = 10
 MAX_IDLE_S_DEFAULT = 3600.0
 
 
-class Command(Generic[T]):
+class Command(msgspec.Struct, Generic[T], frozen=True):
     """An operation whose answer is a `T`."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """What is kept for an id. `vector` has shape (dimension,), float32."""
 
     id: str
@@ -53,8 +50,7 @@ class Record:
     data: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(msgspec.Struct, frozen=True):
     """Which parts of a record an answer carries."""
 
     vectors: bool = False
@@ -62,16 +58,14 @@ class Include:
     data: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Upsert(Command[str]):
+class Upsert(Command[str], frozen=True):
     """Insert or replace records, all or none; of records with one id the last wins. "Success"."""
 
     records: tuple[Record, ...]
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class UpsertArrays(Command[str]):
+class UpsertArrays(Command[str], frozen=True, eq=False):
     """The bulk form of `Upsert`: `vectors` has shape (len(ids), dimension), float32."""
 
     ids: tuple[str, ...]
@@ -81,8 +75,7 @@ class UpsertArrays(Command[str]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Update(Command[UpdateResult]):
+class Update(Command[UpdateResult], frozen=True):
     """Change the given parts of one record, if it exists."""
 
     record: Record
@@ -90,8 +83,7 @@ class Update(Command[UpdateResult]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Query(Command[list[QueryResult]]):
+class Query(Command[list[QueryResult]], frozen=True):
     """The `top_k` nearest records that match `filter`, nearest first."""
 
     vector: Floats | None = None
@@ -106,16 +98,14 @@ class Query(Command[list[QueryResult]]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class QueryMany(Command[list[list[QueryResult]]]):
+class QueryMany(Command[list[list[QueryResult]]], frozen=True):
     """Several queries over one namespace, answered together, in order."""
 
     queries: tuple[Query, ...]
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class QueryArrays(Command[tuple[list[list[str]], list[Floats]]]):
+class QueryArrays(Command[tuple[list[list[str]], list[Floats]]], frozen=True, eq=False):
     """Many dense queries at once: `vectors` has shape (n, dimension); ids and scores per query."""
 
     vectors: Floats
@@ -124,31 +114,27 @@ class QueryArrays(Command[tuple[list[list[str]], list[Floats]]]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class StartQuery(Command[tuple[str, list[QueryResult]]]):
+class StartQuery(Command[tuple[str, list[QueryResult]]], frozen=True):
     """Open a resumable query: its uuid ("" when the namespace does not exist) and first batch."""
 
     query: Query
     max_idle_s: float = MAX_IDLE_S_DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class FetchNext(Command[list[QueryResult]]):
+class FetchNext(Command[list[QueryResult]], frozen=True):
     """The next `additional_k` results of a resumable query; [] once it is exhausted."""
 
     uuid: str
     additional_k: int
 
 
-@dataclass(frozen=True, slots=True)
-class EndQuery(Command[str]):
+class EndQuery(Command[str], frozen=True):
     """Stop a resumable query. "Success"."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch(Command[list[FetchResult | None]]):
+class Fetch(Command[list[FetchResult | None]], frozen=True):
     """Records by `ids` (None where missing) or by `prefix` (at most 1,000, in insertion order)."""
 
     ids: tuple[str, ...] | None = None
@@ -157,8 +143,7 @@ class Fetch(Command[list[FetchResult | None]]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Delete(Command[DeleteResult]):
+class Delete(Command[DeleteResult], frozen=True):
     """Remove the records named by exactly one of `ids`, `prefix` and `filter`."""
 
     ids: tuple[str, ...] | None = None
@@ -167,8 +152,7 @@ class Delete(Command[DeleteResult]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Range(Command[RangeResult]):
+class Range(Command[RangeResult], frozen=True):
     """At most `limit` records in insertion order, from position `cursor` (inclusive)."""
 
     cursor: str = ""
@@ -178,40 +162,34 @@ class Range(Command[RangeResult]):
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Random(Command[FetchResult | None]):
+class Random(Command[FetchResult | None], frozen=True):
     """One record drawn at random with its vectors, or None where there is none."""
 
     namespace: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Info(Command[InfoResult]):
+class Info(Command[InfoResult], frozen=True):
     """Counts and kind of the index."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reset(Command[str]):
+class Reset(Command[str], frozen=True):
     """Empty one namespace, or all of them; its open queries stop. "Success"."""
 
     namespace: str = DEFAULT_NAMESPACE
     all: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ListNamespaces(Command[list[str]]):
+class ListNamespaces(Command[list[str]], frozen=True):
     """Names of the namespaces: the default one first, then in order of creation."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteNamespace(Command[str]):
+class DeleteNamespace(Command[str], frozen=True):
     """Remove a namespace and its records; its open queries stop. "Success"."""
 
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class RenameNamespace(Command[str]):
+class RenameNamespace(Command[str], frozen=True):
     """Give a namespace another name; `delete_existing` drops a namespace in its way. "Success"."""
 
     namespace: str

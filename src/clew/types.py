@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypedDict
+
+import msgspec
 
 Metadata = dict[str, Any]
 
@@ -46,22 +47,20 @@ class QueryMode(enum.StrEnum):
     SPARSE = "SPARSE"
 
 
-class Fields:
+class Fields(msgspec.Struct):
     """Reads as an object or as a mapping: `r.id`, `r["id"]`, `"data" in r`, `r.get("data")`.
 
     A field that is absent is None as an attribute, missing from `in`, and a KeyError by subscript.
     """
 
-    __slots__ = ()
-
     def __getitem__(self, name: str) -> Any:
-        value = getattr(self, name, None) if name in self.__slots__ else None
+        value = getattr(self, name, None) if name in self.__struct_fields__ else None
         if value is None:
             raise KeyError(name)
         return value
 
     def __contains__(self, name: object) -> bool:
-        return name in self.__slots__ and getattr(self, str(name)) is not None
+        return name in self.__struct_fields__ and getattr(self, str(name)) is not None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field called `name`, or `default` where it is absent."""
@@ -69,13 +68,12 @@ class Fields:
 
     def keys(self) -> list[str]:
         """The names of the fields that are present."""
-        return [name for name in self.__slots__ if name in self]
+        return [name for name in self.__struct_fields__ if name in self]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
 
-@dataclass(slots=True)
 class SparseVector(Fields):
     """Coordinates that are not zero: `indices` (int32) and `values` (float32), of one length."""
 
@@ -83,7 +81,6 @@ class SparseVector(Fields):
     values: list[float]
 
 
-@dataclass(slots=True)
 class Vector(Fields):
     """A record to upsert. `vector` is a list of floats, a NumPy array or anything with `tolist`."""
 
@@ -94,7 +91,6 @@ class Vector(Fields):
     sparse_vector: SparseVector | tuple[Sequence[int], Sequence[float]] | None = None
 
 
-@dataclass(slots=True)
 class Data(Fields):
     """A text to embed and upsert."""
 
@@ -103,7 +99,6 @@ class Data(Fields):
     metadata: Metadata | None = None
 
 
-@dataclass(slots=True)
 class QueryResult(Fields):
     """One neighbour, with what the query asked to be included."""
 
@@ -115,7 +110,6 @@ class QueryResult(Fields):
     data: str | None = None
 
 
-@dataclass(slots=True)
 class FetchResult(Fields):
     """One record, with what the call asked to be included."""
 
@@ -126,7 +120,6 @@ class FetchResult(Fields):
     data: str | None = None
 
 
-@dataclass(slots=True)
 class RangeResult(Fields):
     """One stretch of a namespace in insertion order; `next_cursor` is "" at the end."""
 
@@ -134,21 +127,18 @@ class RangeResult(Fields):
     vectors: list[FetchResult]
 
 
-@dataclass(slots=True)
 class DeleteResult(Fields):
     """How many records a delete removed."""
 
     deleted: int
 
 
-@dataclass(slots=True)
 class UpdateResult(Fields):
     """How many records an update changed: 0 or 1."""
 
     updated: int
 
 
-@dataclass(slots=True)
 class NamespaceInfo(Fields):
     """Counts of one namespace."""
 
@@ -156,7 +146,6 @@ class NamespaceInfo(Fields):
     pending_vector_count: int = 0
 
 
-@dataclass(slots=True)
 class DenseIndexInfo(Fields):
     """The dense half of an index."""
 
@@ -165,14 +154,12 @@ class DenseIndexInfo(Fields):
     embedding_model: str = ""
 
 
-@dataclass(slots=True)
 class SparseIndexInfo(Fields):
     """The sparse half of an index."""
 
     embedding_model: str = ""
 
 
-@dataclass(slots=True)
 class InfoResult(Fields):
     """Counts, size in bytes and kind of an index, and its namespaces by name."""
 
@@ -184,7 +171,7 @@ class InfoResult(Fields):
     index_type: str = "DENSE"
     dense_index: DenseIndexInfo | None = None
     sparse_index: SparseIndexInfo | None = None
-    namespaces: dict[str, NamespaceInfo] = field(default_factory=dict)
+    namespaces: dict[str, NamespaceInfo] = msgspec.field(default_factory=dict)
 
 
 class QueryRequest(TypedDict, total=False):
@@ -201,4 +188,3 @@ class QueryRequest(TypedDict, total=False):
     weighting_strategy: WeightingStrategy
     fusion_algorithm: FusionAlgorithm
     query_mode: QueryMode
-

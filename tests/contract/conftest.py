@@ -22,9 +22,10 @@ WORLDS = [
 
 @pytest.fixture(scope="session", params=[(kind, *world) for kind in KINDS for world in WORLDS], ids="-".join)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Every size and metric, in memory and in a directory. Not to be written to."""
+    """Every size and metric, over every kind of index. Not to be written to."""
     kind, size, metric = request.param
-    made = make_world(None if kind == "memory" else tmp_path_factory.mktemp("world"), size, metric)
+    where = tmp_path_factory.mktemp("world") if kind == "directory" else None
+    made = make_world(where, size, metric, remote=kind == "remote")
     yield made
     made.index.close()
 
@@ -35,7 +36,8 @@ def make_own_world(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made: list[World] = []
 
     def make(size: str) -> World:
-        made.append(make_world(None if kind == "memory" else tmp_path_factory.mktemp("own"), size, "COSINE"))
+        where = tmp_path_factory.mktemp("own") if kind == "directory" else None
+        made.append(make_world(where, size, "COSINE", remote=kind == "remote"))
         return made[-1]
 
     yield make

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 def open_backend(settings: Settings) -> Backend:
     """Who carries the commands of an `Index`."""
+    if settings.url is not None:
+        _require_plain(settings)
+        from clew.backends.remote import RemoteBackend
+
+        return RemoteBackend(settings)
     engine = _open_engine(settings)
     from clew.backends.embedded import EmbeddedBackend
 
@@ -22,18 +27,33 @@ def open_backend(settings: Settings) -> Backend:
 
 def open_async_backend(settings: Settings) -> AsyncBackend:
     """Who carries the commands of an `AsyncIndex`."""
+    if settings.url is not None:
+        _require_plain(settings)
+        from clew.backends.remote import AsyncRemoteBackend
+
+        return AsyncRemoteBackend(settings)
     engine = _open_engine(settings)
     from clew.backends.embedded import AsyncEmbeddedBackend
 
     return AsyncEmbeddedBackend(engine)
 
 
-def _open_engine(settings: Settings) -> Engine:
-    if settings.url is not None:
+def _require_plain(settings: Settings) -> None:
+    """What a server decides cannot be asked for; what the client of a server needs must be there."""
+    if settings.dimension is not None or settings.metric is not None:
         raise ClientError(
-            f"{settings.url!r} is a server, and this version of clew has no HTTP client; "
-            "give a directory, or unset CLEW_URL and UPSTASH_VECTOR_REST_URL for an index in memory"
+            f"{settings.url!r} is a server, and the index there has its dimension and similarity_function "
+            "from its creation; leave them out"
         )
+    try:
+        import httpx  # noqa: F401
+    except ImportError as error:
+        raise ClientError(
+            f"{settings.url!r} is a server, and httpx is missing: pip install 'clew[client]'"
+        ) from error
+
+
+def _open_engine(settings: Settings) -> Engine:
     from clew.engine.engine import Engine
 
     return Engine.open(settings.directory, dimension=settings.dimension, metric=settings.metric)

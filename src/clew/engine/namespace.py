@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clew._core import Cursor, Graph, scores, shortest
 from clew.commands import Floats, Include
+from clew.engine.calibrate import scan_cost
 from clew.engine.records import Records, Texts, decode_metadata
 from clew.filters import Columns
 from clew.types import FetchResult, Metadata, Metric, QueryResult
@@ -43,8 +44,8 @@ class Generation:
     the ids that are live. A change of `slots` is one call into C, which the GIL makes atomic.
     """
 
-    __slots__ = ("__weakref__", "columns", "graph", "ids", "metric", "positions", "records", "rows", "since",
-                 "slots", "writing")  # fmt: skip
+    __slots__ = ("__weakref__", "calibrated", "columns", "graph", "ids", "metric", "positions", "records",
+                 "rows", "since", "slots", "writing")  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Generation:
         rows: Iterable[int] = (),
         positions: Iterable[int] = (),
         since: int = 0,
+        calibrated: int = 0,
     ) -> None:
         self.graph = graph
         self.metric = metric.value
@@ -67,6 +69,7 @@ class Generation:
         self.positions = array("q", positions)  # in order of insertion, for `range`
         self.slots = dict(zip(self.ids, range(len(self.ids)), strict=True))
         self.since = since  # the seq as of which it holds every live slot and no tombstone
+        self.calibrated = calibrated  # how many slots there were when the cost of a scan was measured
         self.columns = Columns(_metadata_reader(self.rows, records))
 
     # -- writes: one at a time, after the records are committed
@@ -92,6 +95,9 @@ class Generation:
         first = self.graph.apply(vectors, np.array(removed, dtype=np.uint32), seq, threads)
         self.slots.update(dict(zip(ids, range(first, first + len(ids)), strict=True)))
         deque(map(self.slots.pop, gone), maxlen=0)
+        if self.graph.linked and self.graph.size >= 2 * self.calibrated:
+            self.calibrated = self.graph.size
+            self.graph.scan_cost = scan_cost(self.graph)
 
     def crowded(self) -> bool:
         """Whether there are enough tombstones to compact."""
@@ -111,6 +117,7 @@ class Generation:
             rows=map(self.rows.__getitem__, kept),
             positions=map(self.positions.__getitem__, kept),
             since=seq,
+            calibrated=self.calibrated,
         )
 
     # -- queries
@@ -246,8 +253,7 @@ def _metadata_reader(rows: array[int], records: Records) -> Callable[[int, int],
     def read(start: int, stop: int) -> Iterator[Metadata | None]:
         for first in range(start, stop, COLUMNS_SLOTS):
             wanted = rows[first : min(first + COLUMNS_SLOTS, stop)].tolist()
-            texts = records.texts(wanted, metadata=True, data=False)
-            for row in wanted:
-                yield _metadata(texts.get(row, _NO_TEXTS))
+            for text in records.metadata(wanted):
+                yield None if text is None else decode_metadata(text)
 
     return read

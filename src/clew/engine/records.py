@@ -155,6 +155,10 @@ class Records(Protocol):
         """By row. A row that was dropped is missing."""
         ...
 
+    def metadata(self, rows: Sequence[int]) -> list[str | None]:
+        """The metadata (JSON text) of ascending rows, None where a row has none or was dropped."""
+        ...
+
     def stretch(
         self,
         namespace: int,

@@ -95,6 +95,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._stopped: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()  # of the two tables; never held while a query works
+        self._sweeping = threading.Lock()  # one sweep at a time: to another a session would look at work
         self._wake = threading.Event()
         self._sweeper: threading.Thread | None = None
         self._sweep_at = float("inf")
@@ -162,20 +163,24 @@ class Sessions:
             self._stop(name, session, str(namespace.gone))
 
     def sweep(self) -> float:
-        """Stop the queries that idled too long. Returns the seconds until the next can have."""
-        now = self._clock()
-        with self._lock:
-            idle = [(name, s) for name, s in self._sessions.items() if s.deadline <= now]
-        for name, session in idle:
-            if session.lock.acquire(blocking=False):  # else it is at work, and not idle
-                try:
-                    if session.deadline <= now:
-                        self._stop(name, session, _idled(session))
-                finally:
-                    session.lock.release()
-        with self._lock:
-            self._sweep_at = min((s.deadline for s in self._sessions.values()), default=float("inf"))
-        return min(max(self._sweep_at - now, SWEEP_MIN_S), SWEEP_MAX_S)
+        """Stop the queries that idled too long. Returns the seconds until the next can have.
+
+        Waits for a sweep under way: afterwards every query is at work or has not idled too long.
+        """
+        with self._sweeping:
+            now = self._clock()
+            with self._lock:
+                idle = [(name, s) for name, s in self._sessions.items() if s.deadline <= now]
+            for name, session in idle:
+                if session.lock.acquire(blocking=False):  # else it is at work, and not idle
+                    try:
+                        if session.deadline <= now:
+                            self._stop(name, session, _idled(session))
+                    finally:
+                        session.lock.release()
+            with self._lock:
+                self._sweep_at = min((s.deadline for s in self._sessions.values()), default=float("inf"))
+            return min(max(self._sweep_at - now, SWEEP_MIN_S), SWEEP_MAX_S)
 
     def close(self) -> None:
         """Stop every query, and the sweep."""

@@ -34,6 +34,10 @@ PAGE_BYTES = 16_384
 # In memory readers share the writer's connection. It lets go of it after this many rows, about 4 ms.
 CHUNK_ROWS = 512
 
+# Rows are read as one range where no more than this many times as many lie in it: looking a row up costs
+# about four times as much as passing it.
+RANGE_SPARSE_MAX = 4
+
 # Up to this many matches a prefix is looked up by id and sorted by position; past it, walking the
 # positions and skipping what does not match finds a page sooner.
 PREFIX_SORT_MAX = 10_000
@@ -186,6 +190,20 @@ class SqliteRecords:
             (msgspec.json.encode(rows).decode(),),
         )
         return {row: Texts(metadata_text, text) for row, metadata_text, text in found}
+
+    def metadata(self, rows: Sequence[int]) -> list[str | None]:
+        """The metadata (JSON text) of ascending rows, None where a row has none or was dropped."""
+        if not rows:
+            return []
+        first, last = rows[0], rows[-1]
+        if last - first < RANGE_SPARSE_MAX * len(rows):
+            found = self._select("SELECT row, metadata FROM records WHERE row BETWEEN ? AND ?", (first, last))
+        else:
+            found = self._select(
+                "SELECT row, metadata FROM records WHERE row IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode(rows).decode(),),
+            )
+        return list(map(dict(found).get, rows))
 
     def stretch(
         self,
