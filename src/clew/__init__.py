@@ -1,8 +1,10 @@
 """Clew: a vector database whose queries go on from where they stopped."""
 
-from clew.client.async_index import AsyncIndex
-from clew.client.index import Index
-from clew.client.query import ResumableQuery
+from __future__ import annotations
+
+import importlib
+import typing
+
 from clew.errors import (
     AlreadyOpen,
     ClewError,
@@ -39,6 +41,11 @@ from clew.types import (
     Vector,
     WeightingStrategy,
 )
+
+if typing.TYPE_CHECKING:
+    from clew.client.async_index import AsyncIndex
+    from clew.client.index import Index
+    from clew.client.query import ResumableQuery
 
 __version__ = "0.1.0"
 
@@ -79,3 +86,17 @@ __all__ = [
     "Vector",
     "WeightingStrategy",
 ]
+
+# These bring NumPy along, which takes longer to load than everything else together.
+_LOADED_WHEN_USED = {
+    "AsyncIndex": "clew.client.async_index",
+    "Index": "clew.client.index",
+    "ResumableQuery": "clew.client.query",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _LOADED_WHEN_USED:
+        raise AttributeError(f"module 'clew' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LOADED_WHEN_USED[name]), name)
+    return value
