@@ -44,6 +44,8 @@ class Core(Engine):
 
     def build(self, vectors: Floats, threads: int = 1, column: Rows | None = None) -> None:
         self._apply(vectors, np.empty(0, np.uint32), threads)
+        # As the engine does when a graph is made.
+        self.graph.scan_cost = importlib.import_module("clew.engine.calibrate").scan_cost(self.graph)
 
     def search(self, k: int, ef: int, allowed: Any = None) -> Search:
         ask = self.graph.search

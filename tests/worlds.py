@@ -71,9 +71,7 @@ def crowd(n: int, rng: np.random.Generator) -> NDArray[np.float32]:
     return rows.astype(np.float32)
 
 
-def make_world(
-    where: Path | None, size: str, metric: str, seed: int = 7, *, remote: bool = False
-) -> World:
+def make_world(where: Path | None, size: str, metric: str, seed: int = 7, *, remote: bool = False) -> World:
     """A world of `size` after replacing a tenth of its records, updating some and deleting an eighth."""
     rng = np.random.default_rng(seed)
     n = SIZES[size]

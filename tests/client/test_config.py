@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from clew import AsyncIndex, ClientError, Index, Metric
 from clew.config import Settings, from_env, resolve
+from clew.engine.engine import Engine
+from opening import TOKEN, server
 
 SERVER = {"CLEW_URL": "http://clew/a", "CLEW_TOKEN": "c"}
 UPSTASH = {"UPSTASH_VECTOR_REST_URL": "https://upstash", "UPSTASH_VECTOR_REST_TOKEN": "u"}
@@ -66,16 +70,31 @@ def test_from_env_needs_a_server_in_the_environment() -> None:
 
 
 @pytest.mark.parametrize("shell", [Index, AsyncIndex])
-def test_a_server_is_refused_until_there_is_a_client_for_it(
-    shell: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for make in (
-        lambda: shell("http://host/index", "token"),
-        lambda: shell(url="http://host", token="t", retries=5),
-    ):
-        with pytest.raises(ClientError, match="is a server, and this version of clew has no HTTP client"):
-            make()
-    monkeypatch.setenv("UPSTASH_VECTOR_REST_URL", "https://host")
-    for make in (shell, shell.from_env):
-        with pytest.raises(ClientError, match="'https://host' is a server"):
-            make()
+def test_what_a_server_decides_cannot_be_asked_of_it(shell: Any) -> None:
+    for settings in ({"dimension": 3}, {"similarity_function": "COSINE"}):
+        with pytest.raises(ClientError, match="is a server, and the index there has its dimension"):
+            shell("http://host/index", "token", **settings)
+
+
+def test_an_index_on_a_server_loads_neither_the_engine_nor_the_server() -> None:
+    code = """import sys, clew
+index = clew.Index("http://127.0.0.1:1/index", "token", retries=0)
+try:
+    index.info()
+except clew.TransportError as error:
+    assert error.retry_is_safe
+heavy = ("apsw", "starlette", "uvicorn", "clew._core", "clew.engine", "clew.server", "clew.backends.embedded")
+print([name for name in heavy if name in sys.modules])"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_an_index_of_the_environment_is_that_on_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosted = server().host(Engine.open(None))
+    monkeypatch.setenv("UPSTASH_VECTOR_REST_URL", f"{server().url}/{hosted.name}")
+    monkeypatch.setenv("UPSTASH_VECTOR_REST_TOKEN", TOKEN)
+    with Index.from_env() as index:
+        assert index.upsert([("a", [1.0])]) == "Success"
+    with Index() as index:
+        assert index.info().vector_count == 1
+    server().stop(hosted)

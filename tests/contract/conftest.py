@@ -20,7 +20,15 @@ WORLDS = [
 ]
 
 
-@pytest.fixture(scope="session", params=[(kind, *world) for kind in KINDS for world in WORLDS], ids="-".join)
+# A server has the same engine behind it, so one world of either size shows that nothing is lost on the way.
+REMOTE_WORLDS = [("exact", "COSINE"), ("graph", "EUCLIDEAN")]
+
+
+@pytest.fixture(
+    scope="session",
+    params=[(kind, *world) for kind in KINDS for world in (REMOTE_WORLDS if kind == "remote" else WORLDS)],
+    ids="-".join,
+)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Every size and metric, over every kind of index. Not to be written to."""
     kind, size, metric = request.param

@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 import pytest
 
-from clew.engine.records import Batch, IndexSettings, Texts, decode_metadata, encode_metadata
+from clew.engine.records import Batch, IndexSettings, Texts, decode_metadata, encode_metadata, partial_decoder
 from clew.engine.sqlite import CHUNK_ROWS, PREFIX_SORT_MAX, RECORDS_FILE, SqliteRecords
 from clew.errors import ClientError, Corruption, StorageError
 from clew.types import Metric
@@ -58,6 +58,22 @@ def test_rows_are_read_back_as_they_were_written(records: SqliteRecords) -> None
     assert records.texts([first, 999], metadata=False, data=True) == {first: Texts(None, None)}
     vectors = [np.frombuffer(one.vector, "<f4").tolist() for one in records.live()]
     assert vectors == [[0.0, 1.0], [2.0, 3.0]]
+
+
+def test_metadata_is_read_in_order_with_none_for_what_is_not_there(records: SqliteRecords) -> None:
+    with_some = [add(records, f"n{i}", metadata=f'{{"i":{i}}}') for i in range(40)]
+    without = add(records, "without")
+    assert records.metadata([]) == []
+    assert records.metadata(with_some[:3]) == ['{"i":0}', '{"i":1}', '{"i":2}']
+    assert records.metadata([with_some[0], with_some[39]]) == ['{"i":0}', '{"i":39}']  # far apart
+    assert records.metadata([with_some[38], without, without + 1]) == ['{"i":38}', None, None]
+
+
+def test_a_partial_decoder_gives_only_the_keys_asked_for() -> None:
+    decode = partial_decoder(frozenset({"a", "", "class x"}))
+    assert decode('{"b":[1,{"a":2}],"a":{"c":[null]},"":1.0}') == {"a": {"c": [None]}, "": 1.0}
+    assert decode('{"b":1}') == {}
+    assert partial_decoder(frozenset())('{"b":1}') == {}
 
 
 def test_a_removed_row_is_seen_by_older_readers_until_it_is_purged(records: SqliteRecords) -> None:

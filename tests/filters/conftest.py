@@ -16,7 +16,7 @@ def admits() -> Admits:
     """admits(filter, *metadata): the positions of the metadata that the filter admits."""
 
     def admits(text: str, *metadata: dict[str, Any] | None) -> list[int]:
-        words = Columns(lambda start, stop: metadata[start:stop]).allowed(text, len(metadata))
+        words = Columns(lambda start, stop, keys: metadata[start:stop]).allowed(text, len(metadata))
         bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")
         return np.flatnonzero(bits).tolist()
 

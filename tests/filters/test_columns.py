@@ -25,7 +25,7 @@ class Rows:
         self.metadata = list(metadata)
         self.reads: list[tuple[int, int]] = []
 
-    def __call__(self, start: int, stop: int) -> Iterator[dict[str, Any] | None]:
+    def __call__(self, start: int, stop: int, keys: frozenset[str]) -> Iterator[dict[str, Any] | None]:
         self.reads.append((start, stop))
         yield from self.metadata[start:stop]
 
@@ -161,7 +161,7 @@ def test_large_and_varied_arrays_and_objects_cost_one_code() -> None:
 def test_threads_ask_while_the_namespace_grows() -> None:
     total = 3_000
     rows = [{"n": slot, "s": f"s{slot}", "tags": [slot % 7, f"t{slot % 11}"]} for slot in range(total)]
-    columns = Columns(lambda start, stop: rows[start:stop])
+    columns = Columns(lambda start, stop, keys: rows[start:stop])
     published = [0]
     wrong: list[str] = []
     tests = {

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 import numpy as np
 
 from clew.commands import Floats, Query, Record, UpsertArrays
-from clew.engine.records import Batch, encode_metadata
+from clew.engine.records import DATA_BYTES_MAX, Batch, encode_metadata, require_size
 from clew.errors import ClientError, DimensionMismatch
 from clew.types import SparseVector
-
-TextOrNone = TypeVar("TextOrNone", str, str | None)
 
 # What one call may ask for, as the hosted service has it. It bounds the memory of an answer.
 RESULTS_MAX = 1000
@@ -72,6 +69,13 @@ def require_text(name: str, value: str) -> None:
             raise ClientError(f"{name} is not valid unicode: {value!r}") from error
 
 
+def require_data(id: str, value: str) -> None:
+    """Text of at most DATA_BYTES_MAX bytes of UTF-8."""
+    require_text("data", value)
+    if len(value) > DATA_BYTES_MAX // 4:  # fewer characters than that are few enough bytes
+        require_size(f"data of id {id!r}", len(value.encode()), DATA_BYTES_MAX)
+
+
 def position_of(cursor: str) -> int:
     """The position that the cursor of a range names; "" is the beginning."""
     if not cursor:
@@ -95,10 +99,10 @@ def batch_of(records: Sequence[Record], dimension: int | None) -> Batch:
         assert record.vector is not None
         vectors.append(record.vector)
     return Batch(
-        _texts("id", last),
+        _ids(last),
         np.array(vectors, dtype=np.float32),
         [encode_metadata(record.id, record.metadata) for record in last.values()],
-        _texts("data", (record.data for record in last.values())),
+        _data(last, (record.data for record in last.values())),
     )
 
 
@@ -116,20 +120,27 @@ def batch_of_arrays(command: UpsertArrays, dimension: int | None) -> Batch:
         metadata = metadata and tuple(metadata[i] for i in kept)
         data = data and tuple(data[i] for i in kept)
     return Batch(
-        _texts("id", last),
+        _ids(last),
         vectors,
         [None] * len(last)
         if metadata is None
         else [encode_metadata(*one) for one in zip(last, metadata, strict=True)],
-        [None] * len(last) if data is None else _texts("data", data),
+        [None] * len(last) if data is None else _data(last, data),
     )
 
 
-def _texts(name: str, values: Iterable[TextOrNone]) -> list[TextOrNone]:
+def _ids(values: Iterable[str]) -> list[str]:
     checked = list(values)
     for value in checked:
+        require_text("id", value)
+    return checked
+
+
+def _data(ids: Iterable[str], values: Iterable[str | None]) -> list[str | None]:
+    checked = list(values)
+    for id, value in zip(ids, checked, strict=True):
         if value is not None:
-            require_text(name, value)
+            require_data(id, value)
     return checked
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clew._core import Cursor, Graph, scores, shortest
 from clew.commands import Floats, Include
 from clew.engine.calibrate import scan_cost
-from clew.engine.records import Records, Texts, decode_metadata
+from clew.engine.records import Records, Texts, decode_metadata, partial_decoder
 from clew.filters import Columns
 from clew.types import FetchResult, Metadata, Metric, QueryResult
 
@@ -247,13 +247,16 @@ def _metadata(text: Texts) -> Metadata | None:
     return None if text.metadata is None else decode_metadata(text.metadata)
 
 
-def _metadata_reader(rows: array[int], records: Records) -> Callable[[int, int], Iterator[Metadata | None]]:
+def _metadata_reader(
+    rows: array[int], records: Records
+) -> Callable[[int, int, frozenset[str]], Iterator[Metadata | None]]:
     """Reads the metadata of slots for the filter columns. Does not hold the generation."""
 
-    def read(start: int, stop: int) -> Iterator[Metadata | None]:
+    def read(start: int, stop: int, keys: frozenset[str]) -> Iterator[Metadata | None]:
+        decode = partial_decoder(keys)
         for first in range(start, stop, COLUMNS_SLOTS):
             wanted = rows[first : min(first + COLUMNS_SLOTS, stop)].tolist()
             for text in records.metadata(wanted):
-                yield None if text is None else decode_metadata(text)
+                yield None if text is None else decode(text)
 
     return read

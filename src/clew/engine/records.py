@@ -8,10 +8,11 @@ they are purged. Rows are numbered upwards and a number is never used twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import msgspec
 
@@ -23,22 +24,47 @@ from clew.types import Metadata, Metric
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _DECODER: msgspec.json.Decoder[Metadata] = msgspec.json.Decoder(dict)
 
+# Making a decoder takes 0.2 ms, so those of the keys that filters name again and again are kept.
+PARTIAL_DECODERS_MAX = 256
+
+# What one record may have, in bytes of UTF-8, as the hosted service has it: a batch of results stays within
+# memory, and what is accepted here is accepted there.
+METADATA_BYTES_MAX = 48 * 1024
+DATA_BYTES_MAX = 1024 * 1024
+
+_typed_dict: Any = TypedDict  # a type made at run time is not one to a type checker
+
 decode_metadata = _DECODER.decode
 """The metadata that a JSON text stands for; key order and numbers are as they were."""
 
 
+@lru_cache(maxsize=PARTIAL_DECODERS_MAX)
+def partial_decoder(keys: frozenset[str]) -> Callable[[str], Metadata]:
+    """Decodes of metadata only what stands under `keys`: half the time of all of it, or less."""
+    shape = _typed_dict("shape", dict.fromkeys(keys, Any), total=False)
+    decoder: msgspec.json.Decoder[Metadata] = msgspec.json.Decoder(shape)
+    return decoder.decode
+
+
 def encode_metadata(id: str, metadata: Metadata | None) -> str | None:
-    """The JSON text of the metadata of record `id`. Raises ClientError where there is none."""
+    """The JSON text of the metadata of record `id`. Raises ClientError if none or too long."""
     if metadata is None:
         return None
     if not isinstance(metadata, dict):
         raise ClientError(f"metadata of id {id!r} must be a dict, got {type(metadata).__name__}")
     try:
         text = _ENCODER.encode(metadata)
-        text.encode()
+        size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise ClientError(f"metadata of id {id!r} cannot be kept as JSON: {error}") from error
+    require_size(f"metadata of id {id!r}", size, METADATA_BYTES_MAX)
     return text
+
+
+def require_size(what: str, size: int, limit: int) -> None:
+    """At most `limit` bytes."""
+    if size > limit:
+        raise ClientError(f"{what} has {size} bytes, at most {limit} are allowed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from clew.engine.check import (
     ONE_DELETE_CRITERION,
     batch_of,
     batch_of_arrays,
+    require_data,
     require_dimension,
     require_text,
 )
@@ -51,7 +52,7 @@ class Writes:
         if record.vector is not None:
             require_dimension(len(record.vector), catalog.dimension)
         if record.data is not None:
-            require_text("data", record.data)
+            require_data(record.id, record.data)
         given = encode_metadata(record.id, record.metadata)
         with catalog.exclusive():
             namespace = catalog.namespaces.get(command.namespace)

@@ -46,14 +46,15 @@ class _Kept:
 class Columns:
     """Answers metadata filters over slots that are only appended and whose metadata never changes.
 
-    read(start, stop) gives the metadata of slots start to stop - 1 in order, None where there is none.
-    It is called by one thread at a time, and once per slot for all the paths that need it.
+    read(start, stop, keys) gives the metadata of slots start to stop - 1 in order, None where there is
+    none; only what its objects hold under `keys` matters. It is called by one thread at a time, and once
+    per slot for all the paths that need it.
 
     Any number of threads may ask at once, also while slots are appended. An asker waits for another only
     where both need columns that are not there yet.
     """
 
-    def __init__(self, read: Callable[[int, int], Iterable[Metadata | None]]) -> None:
+    def __init__(self, read: Callable[[int, int, frozenset[str]], Iterable[Metadata | None]]) -> None:
         self._read = read
         self._lock = threading.Lock()
         self._kept = _Kept()
@@ -89,20 +90,24 @@ class Columns:
         new_values, new_arrays = kept.lacks(values, arrays)
         value_columns = {path: ValueColumn(path) for path in new_values}
         array_columns = {path: ArrayColumn(path) for path in new_arrays}
-        self._fill([*value_columns.values(), *array_columns.values()], 0, kept.size)
+        self._fill([*value_columns.items(), *array_columns.items()], 0, kept.size)
         kept.values.update(value_columns)
         kept.arrays.update(array_columns)
-        self._fill([*kept.values.values(), *kept.arrays.values()], kept.size, size)
+        self._fill([*kept.values.items(), *kept.arrays.items()], kept.size, size)
         kept.size = max(kept.size, size)
         self._kept = kept
         return kept
 
-    def _fill(self, columns: Sequence[ValueColumn | ArrayColumn], start: int, stop: int) -> None:
+    def _fill(
+        self, of_paths: Sequence[tuple[Path, ValueColumn | ArrayColumn]], start: int, stop: int
+    ) -> None:
         """Extend columns by the slots from start; all or, if reading fails, none."""
-        if not columns or start >= stop:
+        if not of_paths or start >= stop:
             return
+        columns = [column for _, column in of_paths]
+        keys = frozenset(str(path.steps[0]) for path, _ in of_paths if path.steps)
         codes = [array("i") for _ in columns]
-        slots = iter(self._read(start, stop))
+        slots = iter(self._read(start, stop, keys))
         while stretch := list(islice(slots, STRETCH_SLOTS)):
             for column, added in zip(columns, codes, strict=True):
                 added.extend(map(column.code, stretch))
