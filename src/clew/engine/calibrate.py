@@ -32,7 +32,7 @@ def scan_cost(graph: Graph, clock: Callable[[], float] = time.thread_time) -> fl
     """Seconds per row of a scan over seconds per distance of a walk, within COST_MIN and COST_MAX.
 
     clock: seconds; as a rule those that this thread has worked, which other work on the machine disturbs
-    least. A graph that does not walk keeps the cost that it has. Takes 4 to 8 ms, also of huge graphs.
+    least. A graph that does not walk keeps the cost that it has. Takes 1 to 6 ms, also of huge graphs.
     """
     draw = np.random.default_rng(SEED)
     queries = graph.rows(draw.integers(graph.size, size=WALKS + SCANS, dtype=np.uint32))

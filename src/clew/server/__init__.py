@@ -1,0 +1,1 @@
+"""Indexes over HTTP, on the wire of the Upstash SDKs."""

@@ -1,0 +1,140 @@
+"""Start a server, and stop it: what runs is finished, then everything is closed."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from clew.engine.engine import Engine
+from clew.engine.lock import DirectoryLock
+from clew.errors import ClientError
+from clew.server import catalogue
+from clew.server.app import BODY_BYTES_MAX, Limits, make_app
+from clew.server.auth import Tokens
+from clew.server.hosted import Hosted, Pool
+
+HOST_DEFAULT, PORT_DEFAULT = "127.0.0.1", 8080
+# Longer than clients keep a connection that idles, so that they close it, and never write into a closing one.
+KEEP_ALIVE_S = 75
+GRACE_S = 30
+# A connection each; more wait in the queue of the system.
+BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `clew serve` was told. `directory` of None: an index in memory."""
+
+    directory: Path | None
+    host: str = HOST_DEFAULT
+    port: int = PORT_DEFAULT
+    dev: bool = False
+    body_bytes_max: int = BODY_BYTES_MAX
+    log_access: bool = False
+
+
+def serve(options: Options) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ClewError where an index cannot be opened."""
+    if options.dev and not _is_loopback(options.host):
+        raise ClientError(f"--dev opens the index to everybody, so not on {options.host!r}; leave out --host")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    access = logging.getLogger("clew.access")
+    access.setLevel(logging.INFO)
+    access.propagate = False
+    access.addHandler(_bare_lines())
+    with opened(options) as indexes:
+        app = make_app(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
+        config = uvicorn.Config(
+            app,
+            host=options.host,
+            port=options.port,
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        _run(uvicorn.Server(config), options, list(indexes))
+
+
+@contextlib.contextmanager
+def opened(options: Options) -> Iterator[dict[str, Hosted]]:
+    """The indexes to serve by name, closed on the way out."""
+    pool = Pool()
+    indexes: dict[str, Hosted] = {}
+    with contextlib.ExitStack() as stack:
+        stack.callback(pool.close)
+        if options.dev or options.directory is None:
+            indexes[""] = Hosted("", Engine.open(options.directory), Tokens(None), pool)
+            stack.callback(indexes[""].close)
+        else:
+            for entry in _entries(options.directory, stack):
+                where = options.directory / entry.name
+                engine = Engine.open(where, dimension=entry.dimension, metric=entry.metric)
+                indexes[entry.name] = Hosted(entry.name, engine, entry.tokens, pool)
+                stack.callback(indexes[entry.name].close)
+        yield indexes
+
+
+def _entries(directory: Path, stack: contextlib.ExitStack) -> list[catalogue.IndexEntry]:
+    entries = catalogue.load(directory)
+    if not entries:
+        raise ClientError(
+            f"{directory} has no indexes to serve: make one with `clew create {directory} NAME`, "
+            "or try one without a token with `clew serve --dev`"
+        )
+    stack.callback(DirectoryLock(directory).release)
+    return entries
+
+
+def _run(server: uvicorn.Server, options: Options, names: list[str]) -> None:
+    # uvicorn raises a signal again once it has shut down. Here it has done its work by then.
+    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        print(_greeting(options, names), flush=True)
+        server.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Nothing."""
+
+
+def _greeting(options: Options, names: list[str]) -> str:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{options.port}"
+    if not options.dev:
+        return "\n".join(f"Serving {url}/{name}" for name in names)
+    return (
+        f"Serving {url} (open: any token will do, and so will none)\n"
+        f"  URL    {url}\n"
+        f"  token  dev\n"
+        f"Try it:\n"
+        f"""  curl {url}/upsert -d '{{"id": "a", "vector": [0.1, 0.2]}}'\n"""
+        f"""  curl {url}/query -d '{{"vector": [0.1, 0.2], "topK": 5}}'"""
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bare_lines() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler

@@ -1,0 +1,17 @@
+"""The Upstash REST wire: commands, answers and errors as JSON and back, from one table for both ends."""
+
+from clew.wire.failures import Unreadable, failure, raised, status_of, type_of
+from clew.wire.operations import OPERATIONS, Operation
+from clew.wire.requests import Request, request
+
+__all__ = [
+    "OPERATIONS",
+    "Operation",
+    "Request",
+    "Unreadable",
+    "failure",
+    "raised",
+    "request",
+    "status_of",
+    "type_of",
+]

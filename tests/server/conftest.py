@@ -1,0 +1,61 @@
+"""An index on a server, asked with raw requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from clew.engine.engine import Engine
+from opening import READ_ONLY, TOKEN, server
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    """A client of an empty index, with its full token."""
+    hosted = server().host(Engine.open(None))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=f"{server().url}/{hosted.name}", headers=headers, timeout=30) as client:
+        yield client
+    server().stop(hosted)
+
+
+@pytest.fixture
+def ask(http: httpx.Client) -> Ask:
+    """The result of a request that succeeds."""
+
+    def ask(path: str, body: Any = None, method: str = "POST") -> Any:
+        content = {} if body is None else {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = http.request(method, path, **content)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        said = answer.json()
+        assert list(said) == ["result"]
+        return said["result"]
+
+    return ask
+
+
+@pytest.fixture
+def refused(http: httpx.Client) -> Callable[..., tuple[int, str]]:
+    """The status and text of a request that fails."""
+
+    def refused(path: str, body: Any = None, method: str = "POST", **options: Any) -> tuple[int, str]:
+        content = {} if body is None else {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = http.request(method, path, **content, **options)
+        assert answer.headers["content-type"] == "application/json"
+        said = answer.json()
+        assert said["status"] == answer.status_code
+        assert said["type"]
+        return answer.status_code, said["error"]
+
+    return refused
+
+
+@pytest.fixture
+def read_only() -> dict[str, str]:
+    return {"Authorization": f"Bearer {READ_ONLY}"}
