@@ -9,7 +9,7 @@ constexpr std::size_t EF_DEFAULT = 100;
 
 // A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall
 // decays. It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
-constexpr double LOOK_AHEAD = 1.25;
+constexpr double LOOK_AHEAD = 1.5;
 constexpr std::size_t BEAM_MAX = 2048;
 
 // What a walk costs, in distances: about so many to get near the query, and so many for each place of its beam; and

@@ -50,10 +50,11 @@ class Graph {
   const GraphOptions& options() const { return options_; }
   View view() const;
   bool linked() const { return landmarks_.load(std::memory_order_acquire) != 0; }
-  // Where walks begin: LANDMARKS slots spread over the first this many. The nearest of a few dozen is closer than any
-  // one slot could be, lies in the right cluster more often, and being read by every query they are in the cache.
+  // Walks begin at landmarks: slots spread evenly over the first this many. The nearest of them is closer than any one
+  // slot could be and lies in the right cluster more often; read by every query, they are in the cache.
   Slot landmarks() const { return landmarks_.load(std::memory_order_acquire); }
-  static constexpr std::size_t LANDMARKS = 64;
+
+  // Memory that rows, edges and tombstones take.
   std::size_t bytes() const;
 
   // What scanning one row costs beside scoring one row in a walk; the caller measures it (it depends on the
