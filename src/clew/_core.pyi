@@ -24,7 +24,7 @@ class Graph:
         metric: str,
         *,
         degree: int = 32,
-        ef_construction: int = 128,
+        ef_construction: int = 200,
         alpha: float = 1.1,
         link_min: int = 2048,
     ) -> None:
