@@ -7,9 +7,11 @@ namespace {
 
 // One landmark for so many slots: with fewer, walks end in the wrong cluster (recall 0.983 with 64 landmarks, 0.994
 // with 256, of 200,000 x 128 at 48 places); with more, scoring them costs more than it saves.
-constexpr std::size_t SLOTS_PER_LANDMARK = 400;
+constexpr std::size_t SLOTS_PER_LANDMARK = 250;
 constexpr std::size_t LANDMARKS_MIN = 64;
 constexpr std::size_t LANDMARKS_MAX = 1024;
+// An edge into the wrong cluster misleads every later walk, so a slot that is linked looks around more.
+constexpr std::size_t LANDMARKS_MIN_TO_LINK = 256;
 
 // Two slots at once keep more rows in flight than the unvisited neighbours of one, and cost recall nothing: at equal
 // beams it rose (0.9916 to 0.9952 at 24 places, 50,000 x 128) for the same time.
@@ -35,7 +37,8 @@ void Walk::start(const float* query, Slot landmarks, Purpose purpose) {
   evicted_.clear();
   visited_.clear();
   found_.clear();
-  const std::size_t count = std::clamp(landmarks / SLOTS_PER_LANDMARK, LANDMARKS_MIN, LANDMARKS_MAX);
+  const std::size_t least = purpose == Purpose::link ? LANDMARKS_MIN_TO_LINK : LANDMARKS_MIN;
+  const std::size_t count = std::clamp(landmarks / SLOTS_PER_LANDMARK, least, LANDMARKS_MAX);
   for (std::size_t i = 0; i < count; ++i) {
     const auto slot = static_cast<Slot>(i * landmarks / count);
     // Slot 0 is a node; others may be copies that hang on one, from which no edge leads on.
