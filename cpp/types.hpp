@@ -15,16 +15,11 @@ inline constexpr Slot NO_SLOT = std::numeric_limits<Slot>::max();
 // One bit of a key's low half says "expanded", so 31 are left for the slot.
 inline constexpr std::size_t SLOTS_MAX = std::size_t{1} << 31;
 
-enum class Metric { cosine, euclidean, dot_product };
-
 // Distances are float32 and smaller is nearer:
 //   cosine       -cos(a, b), 0 when either vector is zero
 //   euclidean    |a - b|^2
 //   dot_product  -a.b
-struct Neighbor {
-  float distance;
-  Slot slot;
-};
+enum class Metric { cosine, euclidean, dot_product };
 
 // A neighbour as one integer: distance, then slot, then whether the graph walk has expanded it. Comparing
 // keys orders by (distance, slot), so ties have one order everywhere and none is ever dropped.
@@ -45,6 +40,5 @@ inline float unordered(std::uint32_t bits) {
 inline Key make_key(float distance, Slot slot) { return Key{ordered(distance)} << 32 | Key{slot} << 1; }
 inline Slot slot_of(Key key) { return static_cast<Slot>(key) >> 1; }
 inline float distance_of(Key key) { return unordered(static_cast<std::uint32_t>(key >> 32)); }
-inline Neighbor neighbor_of(Key key) { return {distance_of(key), slot_of(key)}; }
 
 }  // namespace clew
