@@ -11,6 +11,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "bindings_sparse.hpp"
 #include "cursor.hpp"
 #include "graph.hpp"
 #include "parallel.hpp"
@@ -23,6 +24,8 @@ namespace {
 
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<const std::int16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using CodeMatrix = nb::ndarray<const std::int8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Slots = nb::ndarray<const Slot, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bitmap = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T, std::size_t N>
@@ -219,25 +222,43 @@ nb::list scores(const Vector& distances, const std::string& metric_name) {
   return result;
 }
 
+const Kernels& kernels_named(const std::string& name) {
+  for (const Kernels& kernels : available_kernels()) {
+    if (kernels.name == name) return kernels;
+  }
+  throw std::invalid_argument("this processor has no instruction set '" + name + "'");
+}
+
+// Sums over codes by the kernels of one instruction set: for tests.
+Result<std::int32_t, 1> code_sums(const std::string& name, const std::string& function, const Words& query,
+                                  const CodeMatrix& rows) {
+  if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
+  if (query.size() % CODE_ROW != 0) throw std::invalid_argument("rows of codes are a multiple of 32 wide");
+  std::vector<const std::int8_t*> pointers;
+  for (std::size_t i = 0; i < rows.shape(0); ++i) pointers.push_back(rows.data() + i * query.size());
+  auto [result, out] = new_array<std::int32_t, 1>({rows.shape(0)});
+  const Kernels& kernels = kernels_named(name);
+  const CodesKernel kernel = function == "dot" ? kernels.code_dot : kernels.code_squared;
+  kernel(query.data(), pointers.data(), rows.shape(0), query.size(), out);
+  return result;
+}
+
 // Distances from `query` to every row, by the kernels of one instruction set: for tests.
 Result<float, 1> kernel_distances(const std::string& name, const std::string& function, const Vector& query,
                                   const Matrix& rows) {
-  for (const Kernels& kernels : available_kernels()) {
-    if (kernels.name != name) continue;
-    if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
-    const std::size_t width = (query.size() + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
-    std::vector<float> padded((rows.shape(0) + 1) * width);
-    std::vector<const float*> pointers;
-    std::copy_n(query.data(), query.size(), padded.data());
-    for (std::size_t i = 0; i < rows.shape(0); ++i) {
-      pointers.push_back(padded.data() + (i + 1) * width);
-      std::copy_n(rows.data() + i * query.size(), query.size(), padded.data() + (i + 1) * width);
-    }
-    auto [result, out] = new_array<float, 1>({rows.shape(0)});
-    (function == "dot" ? kernels.dot : kernels.squared)(padded.data(), pointers.data(), rows.shape(0), width, out);
-    return result;
+  if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
+  const Kernels& kernels = kernels_named(name);
+  const std::size_t width = (query.size() + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
+  std::vector<float> padded((rows.shape(0) + 1) * width);
+  std::vector<const float*> pointers;
+  std::copy_n(query.data(), query.size(), padded.data());
+  for (std::size_t i = 0; i < rows.shape(0); ++i) {
+    pointers.push_back(padded.data() + (i + 1) * width);
+    std::copy_n(rows.data() + i * query.size(), query.size(), padded.data() + (i + 1) * width);
   }
-  throw std::invalid_argument("this processor has no instruction set '" + name + "'");
+  auto [result, out] = new_array<float, 1>({rows.shape(0)});
+  (function == "dot" ? kernels.dot : kernels.squared)(padded.data(), pointers.data(), rows.shape(0), width, out);
+  return result;
 }
 
 }  // namespace
@@ -259,16 +280,17 @@ NB_MODULE(_core, m) {
       .def(
           "__init__",
           [](Graph* self, std::size_t dimension, const std::string& metric, std::size_t degree,
-             std::size_t ef_construction, float alpha, std::size_t link_min) {
-            new (self) Graph(dimension, metric_named(metric), {degree, ef_construction, alpha, link_min});
+             std::size_t ef_construction, float alpha, std::size_t link_min, bool codes) {
+            new (self) Graph(dimension, metric_named(metric), {degree, ef_construction, alpha, link_min, codes});
           },
           "dimension"_a, "metric"_a, nb::kw_only(), "degree"_a = GraphOptions{}.degree,
           "ef_construction"_a = GraphOptions{}.ef_construction, "alpha"_a = GraphOptions{}.alpha,
-          "link_min"_a = GraphOptions{}.link_min)
+          "link_min"_a = GraphOptions{}.link_min, "codes"_a = GraphOptions{}.codes)
       .def_prop_ro("dimension", [](const Graph& graph) { return graph.vectors().dimension(); })
       .def_prop_ro("size", [](const Graph& graph) { return graph.view().limit; })
       .def_prop_ro("live", [](const Graph& graph) { return graph.view().live; })
       .def_prop_ro("linked", &Graph::linked)
+      .def_prop_ro("coded", [](const Graph& graph) { return graph.guide().codes != nullptr; })
       .def_prop_ro("bytes", &Graph::bytes)
       .def_prop_rw("scan_cost", &Graph::scan_cost, &Graph::set_scan_cost)
       .def("apply", &apply, "added"_a, "removed"_a, "seq"_a, "threads"_a = 1)
@@ -286,8 +308,11 @@ NB_MODULE(_core, m) {
       .def("rows", &rows, "slots"_a)
       .def("compact", &compact, "threads"_a = 1);
 
+  bind_sparse(m);
+
   m.def("shortest", &shortest, "values"_a);
   m.def("scores", &scores, "distances"_a, "metric"_a);
+  m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
 }
 

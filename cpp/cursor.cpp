@@ -26,6 +26,10 @@ double cost_of(double distances, std::size_t beam) {
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
 constexpr double PATIENCE = 0.7;
 
+// Codes may put a few of the nearest behind the last that is wanted; so many more are scored exactly at most.
+constexpr std::size_t RESCORED_BESIDE = 16;
+constexpr std::size_t RESCORED_AT_ONCE = 32;
+
 }  // namespace
 
 Cursor::Cursor(const Graph& graph, const float* query, const Allowed& allowed, const CursorOptions& options)
@@ -43,15 +47,16 @@ std::span<const Key> Cursor::next(std::size_t count) {
   batch.clear();
   count = std::min(count, matching_ - std::min(matching_, returned_.size()));
   if (count == 0) return {};
-  if (mode_ != Mode::scanning && scan_is_cheaper(count)) turn_to_scan();
+  if (mode_ != Mode::scanning && scan_is_cheaper(count)) turn_to_scan(count);
   if (mode_ == Mode::fresh) {
-    scratch_->walk.start(query_, graph_.landmarks(), options_.once ? Purpose::answer : Purpose::resume);
+    scratch_->walk.start(query_, options_.once ? Purpose::answer : Purpose::resume);
     mode_ = Mode::walking;
   }
   while (mode_ == Mode::walking && batch.size() < count) {
     walk_on(count - batch.size());
-    if (batch.size() < count && scratch_->walk.dry()) turn_to_scan();
+    if (batch.size() < count && scratch_->walk.dry()) turn_to_scan(count);
   }
+  if (mode_ == Mode::scanning && !options_.once && scratch_->scan.tired(count)) turn_to_scan(count);
   if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
   // A batch that took several steps may have found something nearer in a later one.
   if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);
@@ -71,14 +76,62 @@ void Cursor::walk_on(std::size_t count) {
   const auto beam = walk.beam();
   // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
   const std::size_t reach = beam.size() < ef ? beam.size() : std::max(count, beam.size() / 2);
+  std::vector<Key>& picked = scratch_->picked;
+  picked.clear();
+  scratch_->exact.clear();
   std::size_t at = 0;
-  for (std::size_t found = 0; at < reach && found < count; ++at) {
-    const Slot slot = slot_of(beam[at]);
-    if (!graph_.visible(slot, view_) || !allowed_.contains(slot)) continue;
-    scratch_->batch.push_back(beam[at] & ~EXPANDED);
-    ++found;
+  const auto pick = [&](std::size_t most, Key limit) {
+    for (; at < reach && picked.size() < most && beam[at] <= limit; ++at) {
+      const Slot slot = slot_of(beam[at]);
+      if (graph_.visible(slot, view_) && allowed_.contains(slot)) picked.push_back(beam[at]);
+    }
+  };
+  pick(count, ~Key{0});
+  if (walk.codes() == nullptr) {
+    for (const Key key : picked) scratch_->batch.push_back(key & ~EXPANDED);
+    return walk.consume(at, {});
   }
-  walk.consume(at);
+  rescore();
+  if (picked.size() == count) {
+    const float worst = distance_of(*std::ranges::max_element(scratch_->exact));
+    pick(2 * count + RESCORED_BESIDE, make_key(walk.codes()->likely(walk.coded(), worst), NO_SLOT >> 1));
+    rescore();
+  }
+  give(count, at);
+}
+
+// Exact keys of what has been picked since the last time.
+void Cursor::rescore() {
+  const std::vector<Key>& picked = scratch_->picked;
+  std::vector<Key>& exact = scratch_->exact;
+  Slot slots[RESCORED_AT_ONCE];
+  float distances[RESCORED_AT_ONCE];
+  while (exact.size() < picked.size()) {
+    const std::size_t n = std::min(RESCORED_AT_ONCE, picked.size() - exact.size());
+    for (std::size_t i = 0; i < n; ++i) {
+      slots[i] = slot_of(picked[exact.size() + i]);
+      graph_.vectors().prefetch(slots[i]);
+    }
+    graph_.vectors().distances(scratch_->walk.query(), slots, n, distances);
+    for (std::size_t i = 0; i < n; ++i) exact.push_back(make_key(distances[i], slots[i]));
+  }
+}
+
+// The nearest `count` of what was picked from the first `reach` places of the beam go into the batch, the others back.
+void Cursor::give(std::size_t count, std::size_t reach) {
+  const std::vector<Key>& exact = scratch_->exact;
+  std::vector<Key>& picked = scratch_->picked;
+  std::vector<Key>& batch = scratch_->batch;
+  const std::size_t before = batch.size();
+  batch.insert(batch.end(), exact.begin(), exact.end());
+  const auto first = batch.begin() + static_cast<std::ptrdiff_t>(before);
+  std::sort(first, batch.end());
+  batch.resize(before + std::min(count, exact.size()));
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < exact.size() && exact.size() > count; ++i) {
+    if (exact[i] > batch.back()) picked[kept++] = picked[i];
+  }
+  scratch_->walk.consume(reach, {picked.data(), kept});
 }
 
 std::size_t Cursor::beam_for(std::size_t count) const {
@@ -102,13 +155,14 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
   return PATIENCE * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
 }
 
-void Cursor::turn_to_scan() {
+void Cursor::turn_to_scan(std::size_t count) {
   SlotSet& returned = scratch_->returned;
   returned.clear();
   for (const Slot slot : returned_) returned.insert(slot);
   for (const Key key : scratch_->batch) returned.insert(slot_of(key));
   const bool nothing = returned_.empty() && scratch_->batch.empty();
-  scanned_ = scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned);
+  const bool few = Scan::few(count, matching_ - std::min(matching_, returned_.size()));
+  scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, few);
   mode_ = Mode::scanning;
 }
 
@@ -116,6 +170,7 @@ void Cursor::close() {
   if (mode_ == Mode::closed) return;
   mode_ = Mode::closed;
   scratch_->scan.clear();
+  scratch_->walk.stop();
   graph_.give_back(std::move(scratch_));
 }
 

@@ -48,8 +48,10 @@ class Cursor {
 
  private:
   bool scan_is_cheaper(std::size_t count) const;
-  void turn_to_scan();
+  void turn_to_scan(std::size_t count);
   void walk_on(std::size_t count);
+  void rescore();
+  void give(std::size_t count, std::size_t reach);
   std::size_t beam_for(std::size_t count) const;
 
   const Graph& graph_;

@@ -35,6 +35,27 @@ void squared(const float* query, const float* const* rows, std::size_t count, st
   }
 }
 
+void code_dot(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count, std::size_t n,
+              std::int32_t* out) {
+  for (std::size_t r = 0; r < count; ++r) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += query[i] * rows[r][i];
+    out[r] = sum;
+  }
+}
+
+void code_squared(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count, std::size_t n,
+                  std::int32_t* out) {
+  for (std::size_t r = 0; r < count; ++r) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::int32_t difference = query[i] - rows[r][i];
+      sum += difference * difference;
+    }
+    out[r] = sum;
+  }
+}
+
 }  // namespace plain
 
 #if defined(__x86_64__)
@@ -59,16 +80,34 @@ inline float sum(Lanes a) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+
+using Words = __m256i;
+using Sums = __m256i;
+constexpr std::size_t CODES = 16;
+inline Words load_words(const std::int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline Words widen(const std::int8_t* p) {
+  return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Words subtract_words(Words a, Words b) { return _mm256_sub_epi16(a, b); }
+inline Sums no_sums() { return _mm256_setzero_si256(); }
+inline Sums add_products(Words a, Words b, Sums sums) { return _mm256_add_epi32(sums, _mm256_madd_epi16(a, b)); }
+inline std::int32_t total(Sums sums) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
+  return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+
+#include "code_rows.inl"
 #include "distance_rows.inl"
 
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw"))), apply_to = function)
 #else
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx512f")
+#pragma GCC target("avx512f,avx512bw")
 #endif
 namespace avx512 {
 
@@ -80,6 +119,20 @@ inline Lanes add(Lanes a, Lanes b) { return _mm512_add_ps(a, b); }
 inline Lanes subtract(Lanes a, Lanes b) { return _mm512_sub_ps(a, b); }
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
 inline float sum(Lanes a) { return _mm512_reduce_add_ps(a); }
+
+using Words = __m512i;
+using Sums = __m512i;
+constexpr std::size_t CODES = 32;
+inline Words load_words(const std::int16_t* p) { return _mm512_loadu_si512(p); }
+inline Words widen(const std::int8_t* p) {
+  return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Words subtract_words(Words a, Words b) { return _mm512_sub_epi16(a, b); }
+inline Sums no_sums() { return _mm512_setzero_si512(); }
+inline Sums add_products(Words a, Words b, Sums sums) { return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b)); }
+inline std::int32_t total(Sums sums) { return _mm512_reduce_add_epi32(sums); }
+
+#include "code_rows.inl"
 #include "distance_rows.inl"
 
 }  // namespace avx512
@@ -101,25 +154,42 @@ inline Lanes add(Lanes a, Lanes b) { return vaddq_f32(a, b); }
 inline Lanes subtract(Lanes a, Lanes b) { return vsubq_f32(a, b); }
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return vfmaq_f32(c, a, b); }
 inline float sum(Lanes a) { return vaddvq_f32(a); }
+
+using Words = int16x8_t;
+using Sums = int32x4_t;
+constexpr std::size_t CODES = 8;
+inline Words load_words(const std::int16_t* p) { return vld1q_s16(p); }
+inline Words widen(const std::int8_t* p) { return vmovl_s8(vld1_s8(p)); }
+inline Words subtract_words(Words a, Words b) { return vsubq_s16(a, b); }
+inline Sums no_sums() { return vdupq_n_s32(0); }
+inline Sums add_products(Words a, Words b, Sums sums) {
+  return vmlal_s16(vmlal_s16(sums, vget_low_s16(a), vget_low_s16(b)), vget_high_s16(a), vget_high_s16(b));
+}
+inline std::int32_t total(Sums sums) { return vaddvq_s32(sums); }
+
+#include "code_rows.inl"
 #include "distance_rows.inl"
 
 }  // namespace neon
 
 #endif
 
-constexpr Kernels PLAIN{"plain", plain::dot, plain::squared};
+constexpr Kernels PLAIN{"plain", plain::dot, plain::squared, plain::code_dot, plain::code_squared};
 
 std::vector<Kernels> detect() {
   std::vector<Kernels> found;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) {
-    found.push_back({"avx512", avx512::rows<avx512::Dot>, avx512::rows<avx512::Squared>});
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
+    found.push_back({"avx512", avx512::rows<avx512::Dot>, avx512::rows<avx512::Squared>,
+                     avx512::code_rows<avx512::CodeDot>, avx512::code_rows<avx512::CodeSquared>});
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    found.push_back({"avx2", avx2::rows<avx2::Dot>, avx2::rows<avx2::Squared>});
+    found.push_back({"avx2", avx2::rows<avx2::Dot>, avx2::rows<avx2::Squared>, avx2::code_rows<avx2::CodeDot>,
+                     avx2::code_rows<avx2::CodeSquared>});
   }
 #elif defined(__aarch64__)
-  found.push_back({"neon", neon::rows<neon::Dot>, neon::rows<neon::Squared>});
+  found.push_back({"neon", neon::rows<neon::Dot>, neon::rows<neon::Squared>, neon::code_rows<neon::CodeDot>,
+                   neon::code_rows<neon::CodeSquared>});
 #endif
   found.push_back(PLAIN);
   return found;

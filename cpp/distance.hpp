@@ -8,20 +8,29 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace clew {
 
 inline constexpr std::size_t ROW_FLOATS = 16;
+inline constexpr std::size_t CODE_ROW = 32;
 
 // out[i] = f(query, rows[i]) for i < count.
 using RowsKernel = void (*)(const float* query, const float* const* rows, std::size_t count, std::size_t n, float* out);
+
+// The same of codes (see codes.hpp): rows of n int8, n a multiple of CODE_ROW, and a query of n int16. Sums are exact:
+// the query is scaled so that they fit.
+using CodesKernel = void (*)(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count,
+                             std::size_t n, std::int32_t* out);
 
 struct Kernels {
   std::string_view name;  // "avx512", "avx2", "neon" or "plain"
   RowsKernel dot;
   RowsKernel squared;
+  CodesKernel code_dot;
+  CodesKernel code_squared;
 };
 
 // What this processor runs, best first; "plain" is last. CLEW_INSTRUCTION_SET in the environment names one to use

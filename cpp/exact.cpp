@@ -8,31 +8,12 @@
 namespace clew {
 namespace {
 
-constexpr std::size_t BLOCK = 32;          // rows scored at once
-constexpr std::size_t FEW = 128;           // up to so many are kept sorted while scanning for them
-constexpr std::size_t STRETCH_MIN = 1024;  // how many are selected at once, at least
-constexpr std::size_t STRETCH_GROWTH = 4;  // each stretch is longer than the last: passes over the rest stay few
-constexpr std::size_t SAMPLE = 512;
-constexpr std::size_t COMPARISON_SORT_MAX = 2048;
+constexpr std::size_t BLOCK = 32;  // rows scored at once
 
-// Sorts by distance, least significant digit first, which keeps the order of equal distances:
-// keys that come in order of slot leave in order of (distance, slot).
-void radix_sort(std::vector<Key>& keys, std::vector<Key>& buffer) {
-  constexpr std::size_t DIGIT = 11;
-  constexpr std::size_t VALUES = 1 << DIGIT;
-  constexpr std::array<unsigned, 3> shifts{32, 32 + DIGIT, 32 + 2 * DIGIT};
-  std::array<std::array<std::uint32_t, VALUES>, 3> counts{};
-  for (const Key key : keys) {
-    for (std::size_t d = 0; d < 3; ++d) ++counts[d][key >> shifts[d] & (VALUES - 1)];
-  }
-  buffer.resize(keys.size());
-  for (std::size_t d = 0; d < 3; ++d) {
-    std::uint32_t at = 0;
-    for (std::uint32_t& count : counts[d]) at += std::exchange(count, at);
-    for (const Key key : keys) buffer[counts[d][key >> shifts[d] & (VALUES - 1)]++] = key;
-    keys.swap(buffer);
-  }
-}
+// Beside twice as many as are wanted, so many are taken in the order of codes to be scored exactly.
+constexpr std::size_t AHEAD_MIN = 32;
+
+constexpr Key EVERYTHING = ~Key{0};
 
 }  // namespace
 
@@ -47,21 +28,24 @@ std::size_t Allowed::count(Slot limit) const {
   return count;
 }
 
-std::size_t Scan::start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except) {
+std::size_t Scan::start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, bool few) {
   clear();
   query_.assign(query);
+  codes_ = few ? graph_.guide().codes : nullptr;
+  if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
+  if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
   std::array<Slot, BLOCK> block;
   std::size_t used = 0;
   const bool tombstones = view.live < view.limit;
   const auto add = [&](Slot slot) {
     if (slot >= view.limit || (tombstones && !graph_.visible(slot, view))) return;
     if (except != nullptr && except->contains(slot)) return;
-    graph_.vectors().prefetch(slot);
+    codes_ != nullptr ? codes_->prefetch(slot) : graph_.vectors().prefetch(slot);
     block[used++] = slot;
     if (used == BLOCK) score({block.data(), std::exchange(used, 0)});
   };
   if (allowed.everything()) {
-    rest_.reserve(view.limit);
+    ranking_.keys().reserve(view.limit);
     for (Slot slot = 0; slot < view.limit; ++slot) add(slot);
   } else {
     for (std::size_t i = 0; i < allowed.words.size() && i * 64 < view.limit; ++i) {
@@ -71,82 +55,73 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
     }
   }
   score({block.data(), used});
-  return rest_.size();
+  std::ranges::sort(pending_);
+  scored_ = ranking_.keys().size() + pending_.size();
+  return scored_;
 }
 
 void Scan::score(std::span<const Slot> slots) {
+  if (codes_ == nullptr) return score_exactly(slots, ranking_.keys());
+  std::array<float, BLOCK> distances;
+  codes_->distances(coded_, slots.data(), slots.size(), distances.data());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (codes_->wild(slots[i])) {
+      score_exactly(slots.subspan(i, 1), pending_);
+    } else {
+      ranking_.keys().push_back(make_key(distances[i], slots[i]));
+    }
+  }
+}
+
+void Scan::score_exactly(std::span<const Slot> slots, std::vector<Key>& out) {
   std::array<float, BLOCK> distances;
   graph_.vectors().distances(query_, slots.data(), slots.size(), distances.data());
-  for (std::size_t i = 0; i < slots.size(); ++i) rest_.push_back(make_key(distances[i], slots[i]));
+  for (std::size_t i = 0; i < slots.size(); ++i) out.push_back(make_key(distances[i], slots[i]));
 }
+
+bool Scan::tired(std::size_t count) const { return codes_ != nullptr && given_ > 0 && !few(given_ + count, scored_); }
 
 void Scan::next(std::size_t count, std::vector<Key>& out) {
-  while (count > 0) {
-    if (given_ == sorted_.size()) select(count);
-    if (sorted_.empty()) return;
-    const std::size_t n = std::min(count, sorted_.size() - given_);
-    const auto from = sorted_.begin() + static_cast<std::ptrdiff_t>(given_);
-    out.insert(out.end(), from, from + static_cast<std::ptrdiff_t>(n));
-    given_ += n;
-    count -= n;
-  }
+  if (codes_ == nullptr) return ranking_.next(count, out);
+  approach(count);
+  const std::size_t n = std::min(count, sure());
+  if (n == 0) return;
+  out.insert(out.end(), pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n));
+  given_ += n;
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n));
 }
 
-// Moves the next stretch, at least `count` keys while there are so many, from rest_ to sorted_.
-void Scan::select(std::size_t count) {
-  sorted_.clear();
-  given_ = 0;
-  const bool first = stretch_ == 0;
-  stretch_ = first ? count : std::max({count, STRETCH_MIN, stretch_ * STRETCH_GROWTH});
-  if (first && count <= FEW) return select_few(count);
-  const Key pivot = pivot_for(stretch_);
-  std::size_t kept = 0;
-  for (const Key key : rest_) {
-    if (key <= floor_) continue;
-    if (key <= pivot) {
-      sorted_.push_back(key);
-    } else {
-      rest_[kept++] = key;
+// How many of pending_ nothing that remains can come before.
+std::size_t Scan::sure() const {
+  return static_cast<std::size_t>(std::ranges::upper_bound(pending_, bound_) - pending_.begin());
+}
+
+// Takes slots by the order of their codes until `count` are sure.
+void Scan::approach(std::size_t count) {
+  for (std::size_t wanted = count * 2 + AHEAD_MIN; bound_ != EVERYTHING && sure() < count; wanted *= 2) {
+    coded_keys_.clear();
+    ranking_.next(wanted, coded_keys_);
+    const auto before = static_cast<std::ptrdiff_t>(pending_.size());
+    std::array<Slot, BLOCK> block;
+    for (std::size_t start = 0; start < coded_keys_.size(); start += BLOCK) {
+      const std::size_t n = std::min(BLOCK, coded_keys_.size() - start);
+      for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(block[i] = slot_of(coded_keys_[start + i]));
+      score_exactly({block.data(), n}, pending_);
     }
+    std::sort(pending_.begin() + before, pending_.end());
+    std::inplace_merge(pending_.begin(), pending_.begin() + before, pending_.end());
+    bound_ = coded_keys_.size() < wanted
+                 ? EVERYTHING
+                 : make_key(codes_->least(coded_, distance_of(coded_keys_.back())), NO_SLOT >> 1);
   }
-  rest_.resize(kept);
-  if (sorted_.size() <= COMPARISON_SORT_MAX) {
-    std::ranges::sort(sorted_);
-  } else {
-    radix_sort(sorted_, buffer_);
-  }
-  if (!sorted_.empty()) floor_ = sorted_.back();
-  if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
-}
-
-// One pass that keeps the nearest `count` sorted; they stay in rest_, below floor_.
-void Scan::select_few(std::size_t count) {
-  for (const Key key : rest_) {
-    if (sorted_.size() == count) {
-      if (key > sorted_.back()) continue;
-      sorted_.pop_back();
-    }
-    sorted_.insert(std::ranges::lower_bound(sorted_, key), key);
-  }
-  if (!sorted_.empty()) floor_ = sorted_.back();
-}
-
-// A key that about `count` of rest_ do not exceed, from a sample.
-Key Scan::pivot_for(std::size_t count) {
-  if (count * 4 >= rest_.size() * 3 || rest_.size() <= COMPARISON_SORT_MAX) return ~Key{0};
-  std::array<Key, SAMPLE> sample;
-  for (std::size_t i = 0; i < SAMPLE; ++i) sample[i] = rest_[i * rest_.size() / SAMPLE];
-  std::ranges::sort(sample);
-  const auto below = static_cast<std::size_t>(std::ranges::upper_bound(sample, floor_) - sample.begin());
-  const std::size_t rank = below + (count * SAMPLE + rest_.size() - 1) / rest_.size() + 1;
-  return sample[std::min(rank, SAMPLE - 1)];
 }
 
 void Scan::clear() {
-  rest_.clear();
-  sorted_.clear();
-  given_ = stretch_ = 0;
-  floor_ = 0;
+  codes_.reset();
+  ranking_.clear();
+  pending_.clear();
+  scored_ = given_ = 0;
+  bound_ = 0;
 }
 
 }  // namespace clew

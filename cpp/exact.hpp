@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "codes.hpp"
 #include "containers.hpp"
 #include "graph.hpp"
+#include "ranking.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
 
@@ -24,38 +27,51 @@ struct Allowed {
   std::size_t count(Slot limit) const;
 };
 
-// Scores every slot of a view once, then gives them out in exact order. Only as much is sorted as is asked for:
-// what has not been given out is kept unordered, and the next stretch is selected when it is needed.
+// Scores every slot of a view once, then gives them out in exact order.
+//
+// Where the graph has codes, all slots are scored by them, and by their floats only those that may come next. Nothing
+// further than the error of codes allows is given out before the rest (the multi-step search of Seidl and Kriegel,
+// SIGMOD 1998), so the order is that of the floats.
 //
 // REQUIRES: the graph outlives the scan. One caller at a time.
 class Scan {
  public:
   explicit Scan(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
-  // Scores what is visible, allowed and not in `except`.
-  // Returns how many that were.
-  std::size_t start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except);
+  // Scores what is visible, allowed and not in `except`; by codes, if there are some, where only a `few` of them will
+  // be asked for at first. Returns how many that were.
+  std::size_t start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, bool few);
+
+  // Of `matching` slots, `count` are few enough for codes: with more, floats for all are as quick as codes for all and
+  // floats for what is given out.
+  static bool few(std::size_t count, std::size_t matching) { return count * CODES_SHARE < matching; }
+  // Whether so much is wanted by now that a new scan, by floats from the start, would cost less than going on.
+  bool tired(std::size_t count) const;
 
   // Appends up to `count` further keys to `out`, nearest first.
   void next(std::size_t count, std::vector<Key>& out);
 
   void clear();
-  std::size_t bytes() const { return (rest_.capacity() + sorted_.capacity()) * sizeof(Key); }
+  std::size_t bytes() const { return ranking_.bytes() + (pending_.capacity() + coded_keys_.capacity()) * sizeof(Key); }
 
  private:
+  static constexpr std::size_t CODES_SHARE = 8;
+
   void score(std::span<const Slot> slots);
-  void select(std::size_t count);
-  void select_few(std::size_t count);
-  Key pivot_for(std::size_t count);
+  void score_exactly(std::span<const Slot> slots, std::vector<Key>& out);
+  std::size_t sure() const;
+  void approach(std::size_t count);
 
   const Graph& graph_;
   Prepared query_;
-  std::vector<Key> rest_;    // keys up to floor_ in it have been given out or are in sorted_
-  std::vector<Key> sorted_;  // the next to give out, from given_ on
-  std::vector<Key> buffer_;
+  CodedQuery coded_;
+  std::shared_ptr<const Codes> codes_;  // none: the keys of ranking_ are exact
+  Ranking ranking_;
+  std::size_t scored_ = 0;
   std::size_t given_ = 0;
-  std::size_t stretch_ = 0;
-  Key floor_ = 0;
+  std::vector<Key> pending_;     // scored exactly and not given out, sorted
+  std::vector<Key> coded_keys_;  // taken from ranking_ last
+  Key bound_ = 0;                // everything up to it is pending or has been given out
 };
 
 }  // namespace clew

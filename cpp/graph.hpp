@@ -15,7 +15,9 @@
 #include <span>
 #include <vector>
 
+#include "codes.hpp"
 #include "containers.hpp"
+#include "landmarks.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
 
@@ -27,6 +29,7 @@ struct GraphOptions {
   float alpha = 1.1F;  // how much longer a detour may be before an edge is worth keeping
   // With fewer slots than this there is no graph: a scan is as quick.
   std::size_t link_min = 2048;
+  bool codes = true;  // walk and scan by int8 codes where they serve
 };
 
 // What a reader sees: slots below `limit` that were not removed by `seq`.
@@ -34,6 +37,12 @@ struct View {
   Slot limit = 0;
   std::size_t live = 0;
   Seq seq = 0;
+};
+
+// What helps a walk along. Either changes when the graph has doubled.
+struct Guide {
+  std::shared_ptr<const Landmarks> landmarks;
+  std::shared_ptr<const Codes> codes;  // none where floats are better; those of all slots of any view taken before
 };
 
 class Walk;
@@ -49,12 +58,11 @@ class Graph {
   const VectorStore& vectors() const { return vectors_; }
   const GraphOptions& options() const { return options_; }
   View view() const;
-  bool linked() const { return landmarks_.load(std::memory_order_acquire) != 0; }
-  // Walks begin at landmarks: slots spread evenly over the first this many. The nearest of them is closer than any one
-  // slot could be and lies in the right cluster more often; read by every query, they are in the cache.
-  Slot landmarks() const { return landmarks_.load(std::memory_order_acquire); }
+  // Whether there are edges to walk along; small graphs have none.
+  bool linked() const { return linked_.load(std::memory_order_acquire); }
+  Guide guide() const;
 
-  // Memory that rows, edges and tombstones take.
+  // Memory that rows, codes, edges and tombstones take.
   std::size_t bytes() const;
 
   // What scanning one row costs beside scoring one row in a walk; the caller measures it (it depends on the
@@ -97,7 +105,9 @@ class Graph {
   void link_all(Slot first, Slot end, unsigned threads);
   void link_range(Slot first, Slot end, unsigned threads);
   void link(Slot slot, Walk& walk, Pruner& pruner);
-  bool attach_copy(Slot slot, std::span<const Key> nearest);
+  void renew_guide(Slot count, Slot end, unsigned threads);
+  double typical_edge(Slot count) const;
+  bool attach_copy(Slot slot, const Walk& walk);
   void add_edge(Slot from, Slot to, Pruner& pruner);
   void write_row(Slot slot, std::span<const Slot> targets);
   void inherit_edges(const Graph& old, const Survivors& survivors, unsigned threads);
@@ -112,8 +122,10 @@ class Graph {
   Rows<std::atomic<Slot>> copies_;
   Rows<std::atomic<Slot>> edges_into_;
   Rows<std::atomic<Seq>> removed_;
-  std::atomic<Slot> landmarks_{0};  // 0: there is no graph yet
-  Slot linking_landmarks_ = 0;      // the same for the writer, who starts before readers may
+  std::atomic<bool> linked_{false};
+  // Changed under view_lock_ by the writer, who reads them without.
+  std::shared_ptr<const Landmarks> landmarks_;
+  std::shared_ptr<Codes> codes_;
   std::atomic<double> scan_cost_{0.25};
 
   mutable std::mutex view_lock_;

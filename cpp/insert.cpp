@@ -16,6 +16,10 @@ constexpr Slot LINKED_ALONE = 1000;
 // A burst of queries leaves this much to work in behind; the rest is given back to the system.
 constexpr std::size_t POOL_MAX = 16;
 
+// The guide is renewed, beside every time the graph has doubled, when one row in so many does not fit the codes.
+constexpr Slot WILD_SHARE = 32;
+constexpr std::size_t EDGES_SAMPLED = 256;
+
 // Before anything is made of them.
 const GraphOptions& checked(std::size_t dimension, const GraphOptions& options) {
   if (dimension == 0) throw std::invalid_argument("dimension is 0, expected at least 1");
@@ -38,6 +42,11 @@ Graph::Graph(std::size_t dimension, Metric metric, const GraphOptions& options)
       row_locks_(std::make_unique<std::mutex[]>(ROW_LOCKS)) {}
 
 Graph::~Graph() = default;
+
+Guide Graph::guide() const {
+  const std::lock_guard guard(view_lock_);
+  return {landmarks_, codes_};
+}
 
 View Graph::view() const {
   const std::lock_guard guard(view_lock_);
@@ -80,21 +89,24 @@ void Graph::link_all(Slot first, Slot end, unsigned threads) {
   neighbors_.reserve(end);
   copies_.reserve(end);
   edges_into_.reserve(end);
-  if (linking_landmarks_ == 0) {  // enough slots for a graph at last
+  if (codes_ != nullptr) codes_->reserve(end);
+  if (landmarks_ == nullptr) {  // enough slots for a graph at last
     vectors_.use_huge_pages();
     neighbors_.use_huge_pages();
-    linking_landmarks_ = 1;
+    landmarks_ = std::make_shared<Landmarks>(*this, 1);
     first = std::min(end, LINKED_ALONE);
     link_range(1, first, 1);
-    linking_landmarks_ = first;
+    renew_guide(first, end, threads);
   }
-  while (first < end) {  // landmarks move only when the graph has doubled, so that they stay in the cache
-    const Slot stop = std::min(end, 2 * linking_landmarks_);
+  while (first < end) {
+    const Slot stop = std::min(end, 2 * landmarks_->count());
     link_range(first, stop, threads);
     first = stop;
-    if (first == 2 * linking_landmarks_) linking_landmarks_ = first;
+    if (first == 2 * landmarks_->count()) renew_guide(first, end, threads);
   }
-  landmarks_.store(linking_landmarks_, std::memory_order_release);
+  const bool drifted = codes_ != nullptr && codes_->wild_count() > end / WILD_SHARE;
+  if (drifted && end / 4 * 3 > landmarks_->count()) renew_guide(end, end, threads);
+  linked_.store(true, std::memory_order_release);
 }
 
 void Graph::link_range(Slot first, Slot end, unsigned threads) {
@@ -105,10 +117,44 @@ void Graph::link_range(Slot first, Slot end, unsigned threads) {
   });
 }
 
+// Landmarks among the first `count` slots, and codes by a grid that fits these, with room for `end`.
+void Graph::renew_guide(Slot count, Slot end, unsigned threads) {
+  auto landmarks = std::make_shared<const Landmarks>(*this, count);
+  std::shared_ptr<Codes> codes;
+  if (options_.codes) codes = Codes::train(vectors_, count, typical_edge(count));
+  if (codes != nullptr) {
+    codes->reserve(end);
+    in_parallel(0, count, threads, [&] { return [&](Slot slot) { codes->encode(slot); }; });
+  }
+  const std::lock_guard guard(view_lock_);
+  if (codes_ != nullptr) codes_->close(count);
+  codes_ = std::move(codes);
+  landmarks_ = std::move(landmarks);
+}
+
+// The median pair distance of slots to their nearest neighbour.
+double Graph::typical_edge(Slot count) const {
+  std::vector<float> nearest;
+  for (std::size_t i = 0; i < EDGES_SAMPLED; ++i) {
+    const auto slot = static_cast<Slot>(i * count / EDGES_SAMPLED);
+    const Slot place = neighbors(slot)->load(std::memory_order_relaxed);
+    if (place == EMPTY) continue;
+    const Slot neighbor = from_place(place);
+    float distance = 0;
+    vectors_.pair_distances(vectors_.row(slot), vectors_.length(slot), &neighbor, 1, &distance);
+    nearest.push_back(distance);
+  }
+  if (nearest.empty()) return 0;
+  const auto middle = nearest.begin() + static_cast<std::ptrdiff_t>(nearest.size() / 2);
+  std::ranges::nth_element(nearest, middle);
+  return double{*middle};
+}
+
 void Graph::link(Slot slot, Walk& walk, Pruner& pruner) {
-  walk.start(vectors_.row(slot), linking_landmarks_, Purpose::link);
+  if (codes_ != nullptr) codes_->encode(slot);
+  walk.start(vectors_.row(slot), Purpose::link);
   walk.run(options_.ef_construction);
-  if (attach_copy(slot, walk.beam())) return;
+  if (attach_copy(slot, walk)) return;
   const auto chosen = pruner.choose(slot, walk.beam());
   {
     const std::lock_guard guard(row_lock(slot));
@@ -119,9 +165,11 @@ void Graph::link(Slot slot, Walk& walk, Pruner& pruner) {
   for (const Slot target : targets) add_edge(target, slot, pruner);
 }
 
-bool Graph::attach_copy(Slot slot, std::span<const Key> nearest) {
-  for (const Key key : nearest) {
-    if (distance_of(key) > 0) return false;
+bool Graph::attach_copy(Slot slot, const Walk& walk) {
+  float same = 0;  // what copies are at: codes that are clipped differ from the vector they stand for
+  if (walk.codes() != nullptr) walk.codes()->pair_distances(walk.coded(), &slot, 1, &same);
+  for (const Key key : walk.beam()) {
+    if (distance_of(key) > same) return false;
     const Slot original = slot_of(key);
     if (!vectors_.same(slot, original)) continue;
     const std::lock_guard guard(row_lock(original));
@@ -160,7 +208,8 @@ void Graph::add_edge(Slot from, Slot to, Pruner& pruner) {
 
 std::size_t Graph::bytes() const {
   const std::size_t links = linked() ? (options_.degree + 2) * sizeof(Slot) : 0;
-  return view().limit * (vectors_.row_bytes() + sizeof(Seq) + links);
+  const auto coded = guide().codes;
+  return view().limit * (vectors_.row_bytes() + (coded ? coded->row_bytes() : 0) + sizeof(Seq) + links);
 }
 
 std::unique_ptr<Scratch> Graph::take_scratch() const {

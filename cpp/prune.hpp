@@ -14,7 +14,9 @@ namespace clew {
 // alpha, than the slot itself. Edges then point in different directions, and short ones do not crowd out long ones.
 class Pruner {
  public:
-  explicit Pruner(const Graph& graph) : graph_(graph) {}
+  explicit Pruner(const Graph& graph) : graph_(graph), codes_(graph.guide().codes) {
+    if (codes_ != nullptr && !codes_->links()) codes_ = nullptr;
+  }
 
   // Of `candidates` (nearest first, by pair distance) at most `degree` neighbours for `slot`. Valid until the next
   // call.
@@ -24,6 +26,7 @@ class Pruner {
       if (kept_.size() == graph_.options().degree) break;
       if (slot_of(candidate) != slot && !occluded(candidate)) kept_.push_back(slot_of(candidate));
     }
+    fill(slot, candidates);
     return kept_;
   }
 
@@ -51,10 +54,9 @@ class Pruner {
 
   // The same of candidates in any order.
   std::span<const Slot> choose_of(Slot slot, std::span<const Slot> candidates) {
-    const VectorStore& vectors = graph_.vectors();
     distances_.resize(candidates.size());
-    vectors.pair_distances(vectors.row(slot), vectors.length(slot), candidates.data(), candidates.size(),
-                           distances_.data());
+    from(slot);
+    pair_distances(candidates.data(), candidates.size(), distances_.data());
     keys_.clear();
     for (std::size_t i = 0; i < candidates.size(); ++i) keys_.push_back(make_key(distances_[i], candidates[i]));
     std::ranges::sort(keys_);
@@ -63,19 +65,43 @@ class Pruner {
 
  private:
   bool occluded(Key candidate) {
-    const VectorStore& vectors = graph_.vectors();
-    const Slot slot = slot_of(candidate);
+    from(slot_of(candidate));
     const float limit = distance_of(candidate) / graph_.options().alpha;
     float near[4];
     for (std::size_t i = 0; i < kept_.size(); i += 4) {
       const std::size_t count = std::min<std::size_t>(4, kept_.size() - i);
-      vectors.pair_distances(vectors.row(slot), vectors.length(slot), kept_.data() + i, count, near);
+      pair_distances(kept_.data() + i, count, near);
       if (*std::min_element(near, near + count) <= limit) return true;
     }
     return false;
   }
 
+  // One vector in the middle of all, as a zero often is, would leave everybody with an edge to it and no other. Half
+  // of the places are filled in any case (recall of 6,000 normal x 128 with a zero among them rose from 0.23 to 0.79).
+  void fill(Slot slot, std::span<const Key> candidates) {
+    for (const Key candidate : candidates) {
+      if (kept_.size() >= graph_.options().degree / 2) return;
+      const Slot other = slot_of(candidate);
+      if (other != slot && std::ranges::find(kept_, other) == kept_.end()) kept_.push_back(other);
+    }
+  }
+
+  // The slot that distances are taken from next.
+  void from(Slot slot) {
+    from_ = slot;
+    if (codes_ != nullptr) codes_->assign_point_of(slot, coded_);
+  }
+
+  void pair_distances(const Slot* slots, std::size_t count, float* out) const {
+    if (codes_ != nullptr) return codes_->pair_distances(coded_, slots, count, out);
+    const VectorStore& vectors = graph_.vectors();
+    vectors.pair_distances(vectors.row(from_), vectors.length(from_), slots, count, out);
+  }
+
   const Graph& graph_;
+  std::shared_ptr<const Codes> codes_;
+  CodedQuery coded_;
+  Slot from_ = 0;
   std::vector<Slot> kept_;
   std::vector<Slot> merged_;
   std::vector<Key> keys_;

@@ -79,8 +79,8 @@ void Graph::inherit_edges(const Graph& old, const Survivors& survivors, unsigned
       }
     };
   });
-  linking_landmarks_ = count;
-  landmarks_.store(count, std::memory_order_release);
+  renew_guide(count, count, threads);
+  linked_.store(true, std::memory_order_release);
 }
 
 // The new neighbours of an old node: its neighbours' heirs, and for a neighbour that is gone where that one led.

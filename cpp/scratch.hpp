@@ -15,6 +15,8 @@ struct Scratch {
   Scan scan;
   SlotSet returned;
   std::vector<Key> batch;
+  std::vector<Key> picked;  // of the beam, to be rescored
+  std::vector<Key> exact;   // the same with exact distances
 };
 
 }  // namespace clew

@@ -5,13 +5,8 @@
 namespace clew {
 namespace {
 
-// One landmark for so many slots: with fewer, walks end in the wrong cluster (recall 0.983 with 64 landmarks, 0.994
-// with 256, of 200,000 x 128 at 48 places); with more, scoring them costs more than it saves.
-constexpr std::size_t SLOTS_PER_LANDMARK = 250;
-constexpr std::size_t LANDMARKS_MIN = 64;
-constexpr std::size_t LANDMARKS_MAX = 1024;
-// An edge into the wrong cluster misleads every later walk, so a slot that is linked looks around more.
-constexpr std::size_t LANDMARKS_MIN_TO_LINK = 256;
+// Of how many leaders the landmarks are scored.
+constexpr std::size_t GROUPS = 4;
 
 // Two slots at once keep more rows in flight than the unvisited neighbours of one, and cost recall nothing: at equal
 // beams it rose (0.9916 to 0.9952 at 24 places, 50,000 x 128) for the same time.
@@ -29,7 +24,7 @@ void prefetch_neighbors(const Graph& graph, Slot slot) {
 
 Walk::Walk(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
-void Walk::start(const float* query, Slot landmarks, Purpose purpose) {
+void Walk::start(const float* query, Purpose purpose) {
   query_.assign(query);
   purpose_ = purpose;
   capacity_ = head_ = next_ = distances_ = 0;
@@ -37,13 +32,28 @@ void Walk::start(const float* query, Slot landmarks, Purpose purpose) {
   evicted_.clear();
   visited_.clear();
   found_.clear();
-  const std::size_t least = purpose == Purpose::link ? LANDMARKS_MIN_TO_LINK : LANDMARKS_MIN;
-  const std::size_t count = std::clamp(landmarks / SLOTS_PER_LANDMARK, least, LANDMARKS_MAX);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto slot = static_cast<Slot>(i * landmarks / count);
-    // Slot 0 is a node; others may be copies that hang on one, from which no edge leads on.
-    if (slot != 0 && graph_.neighbors(slot)->load(std::memory_order_acquire) == Graph::EMPTY) continue;
-    if (visited_.insert(slot)) found_.push_back(slot);
+  Guide guide = graph_.guide();
+  const bool codes_serve = guide.codes != nullptr && (purpose != Purpose::link || guide.codes->links());
+  codes_ = codes_serve ? std::move(guide.codes) : nullptr;
+  if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
+  if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
+  end_ = codes_ != nullptr ? codes_->end() : NO_SLOT;
+  meet(*guide.landmarks);
+}
+
+// Finds the landmarks of the nearest leaders.
+void Walk::meet(const Landmarks& landmarks) {
+  found_.assign(landmarks.leaders().begin(), landmarks.leaders().end());
+  compute_scores();
+  leaders_.clear();
+  for (std::size_t i = 0; i < found_.size(); ++i) leaders_.push_back(make_key(scores_[i], static_cast<Slot>(i)));
+  const std::size_t groups = std::min(GROUPS, leaders_.size());
+  std::ranges::nth_element(leaders_, leaders_.begin() + static_cast<std::ptrdiff_t>(groups - 1));
+  found_.clear();
+  for (std::size_t i = 0; i < groups; ++i) {
+    for (const Slot slot : landmarks.group(slot_of(leaders_[i]))) {
+      if (visited_.insert(slot)) found_.push_back(slot);
+    }
   }
 }
 
@@ -82,7 +92,8 @@ void Walk::expand(std::size_t at) {
     if (place == Graph::EMPTY) break;
     const Slot neighbor = Graph::from_place(place);
     if (!visited_.insert(neighbor)) continue;
-    graph_.vectors().prefetch(neighbor);
+    if (neighbor >= end_) continue;
+    codes_ != nullptr ? codes_->prefetch(neighbor) : graph_.vectors().prefetch(neighbor);
     found_.push_back(neighbor);
   }
   if (purpose_ != Purpose::link) expand_copies(key);
@@ -96,18 +107,26 @@ void Walk::expand_copies(Key key) {
 }
 
 void Walk::score() {
-  const VectorStore& vectors = graph_.vectors();
-  scores_.resize(found_.size());
-  if (purpose_ == Purpose::link) {
-    vectors.pair_distances(query_.row(), query_.length(), found_.data(), found_.size(), scores_.data());
-  } else {
-    vectors.distances(query_, found_.data(), found_.size(), scores_.data());
-  }
-  distances_ += found_.size();
+  compute_scores();
   for (std::size_t i = 0; i < found_.size(); ++i) insert(make_key(scores_[i], found_[i]));
   found_.clear();
   for (const Key copy : copies_) insert(copy);
   copies_.clear();
+}
+
+void Walk::compute_scores() {
+  const VectorStore& vectors = graph_.vectors();
+  scores_.resize(found_.size());
+  distances_ += found_.size();
+  if (codes_ != nullptr && purpose_ == Purpose::link) {
+    codes_->pair_distances(coded_, found_.data(), found_.size(), scores_.data());
+  } else if (codes_ != nullptr) {
+    codes_->distances(coded_, found_.data(), found_.size(), scores_.data());
+  } else if (purpose_ == Purpose::link) {
+    vectors.pair_distances(query_.row(), query_.length(), found_.data(), found_.size(), scores_.data());
+  } else {
+    vectors.distances(query_, found_.data(), found_.size(), scores_.data());
+  }
 }
 
 void Walk::insert(Key key) {
@@ -125,6 +144,11 @@ void Walk::insert(Key key) {
 
 void Walk::evict(Key key) {
   if (purpose_ == Purpose::resume) evicted_.push(key);
+}
+
+void Walk::consume(std::size_t count, std::span<const Key> kept) {
+  head_ += count - kept.size();
+  std::ranges::copy(kept, beam_.begin() + static_cast<std::ptrdiff_t>(head_));
 }
 
 std::size_t Walk::bytes() const { return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes(); }

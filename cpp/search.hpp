@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "codes.hpp"
 #include "containers.hpp"
 #include "graph.hpp"
 #include "types.hpp"
@@ -28,15 +29,23 @@ class Walk {
  public:
   explicit Walk(const Graph& graph);
 
-  // Begins at the landmarks among the first `landmarks` slots, away from `query` (dimension floats).
-  void start(const float* query, Slot landmarks, Purpose purpose);
+  // Begins at the landmarks nearest to `query` (dimension floats).
+  void start(const float* query, Purpose purpose);
 
   // Expands until the nearest `ef` slots not yet consumed have all been expanded.
   void run(std::size_t ef);
 
-  // The beam, nearest first.
+  // The query as start() took it; the codes that distances were computed by, or none.
+  const Prepared& query() const { return query_; }
+  const Codes* codes() const { return codes_.get(); }
+  const CodedQuery& coded() const { return coded_; }
+
+  // The beam, nearest first: by codes where there are some.
   std::span<const Key> beam() const { return {beam_.data() + head_, beam_.size() - head_}; }
-  void consume(std::size_t count) { head_ += count; }
+  // Takes the first `count` away but for those of them in `kept`.
+  void consume(std::size_t count, std::span<const Key> kept);
+  // Lets go of what is shared.
+  void stop() { codes_.reset(); }
 
   // True when every slot that can be reached has been consumed.
   bool dry() const { return head_ == beam_.size() && evicted_.empty(); }
@@ -46,6 +55,8 @@ class Walk {
   std::size_t bytes() const;
 
  private:
+  void meet(const Landmarks& landmarks);
+  void compute_scores();
   void refill(std::size_t ef);
   void expand(std::size_t at);
   void expand_copies(Key key);
@@ -55,6 +66,9 @@ class Walk {
 
   const Graph& graph_;
   Prepared query_;
+  CodedQuery coded_;
+  std::shared_ptr<const Codes> codes_;
+  Slot end_ = NO_SLOT;  // slots from here on have no codes
   Purpose purpose_ = Purpose::answer;
   std::size_t capacity_ = 0;
   std::size_t head_ = 0;  // what is before it has been consumed
@@ -66,6 +80,7 @@ class Walk {
   std::vector<Slot> found_;  // met and not yet scored
   std::vector<Key> copies_;  // of expanded slots, not yet in the beam
   std::vector<float> scores_;
+  std::vector<Key> leaders_;
 };
 
 }  // namespace clew

@@ -6,7 +6,7 @@ Distances are float32, smaller is nearer: -cos (0 for a zero vector), squared Eu
 
 from typing import Final
 
-from numpy import float32, uint32, uint64
+from numpy import float32, int8, int16, int32, uint32, uint64
 from numpy.typing import NDArray
 
 INSTRUCTION_SETS: Final[list[str]]
@@ -27,11 +27,13 @@ class Graph:
         ef_construction: int = 200,
         alpha: float = 1.1,
         link_min: int = 2048,
+        codes: bool = True,
     ) -> None:
         """`metric` is COSINE, EUCLIDEAN or DOT_PRODUCT. With fewer than `link_min` slots every query is a scan.
 
         `degree` neighbours per slot, chosen from `ef_construction` candidates; an edge is left out where a detour is
-        shorter by the factor `alpha` (of squared distances). ValueError where one of them makes no sense.
+        shorter by the factor `alpha` (of squared distances). With `codes`, walks and scans go by int8 codes where these
+        tell neighbours apart, and what they return is ranked by its floats all the same. ValueError where one of them makes no sense.
         """
 
     @property
@@ -49,8 +51,12 @@ class Graph:
         """Whether there is a graph yet."""
 
     @property
+    def coded(self) -> bool:
+        """Whether walks and scans go by codes now."""
+
+    @property
     def bytes(self) -> int:
-        """Memory that rows, edges and tombstones take."""
+        """Memory that rows, codes, edges and tombstones take."""
 
     @property
     def scan_cost(self) -> float:
@@ -127,11 +133,141 @@ class Cursor:
     @property
     def bytes(self) -> int: ...
 
+class Sparse:
+    """The sparse vectors of one namespace, as inverted lists.
+
+    One writer (`apply`, `compact`) at a time; any number of readers beside it. A score is the sum over common indices
+    of weight times value, in float32, added up in the order of the entries of the record; the distance is that
+    negated. Only slots with a common index are found. Ties come in order of slot.
+    """
+
+    def __init__(self) -> None: ...
+    @property
+    def size(self) -> int:
+        """Slots ever added, tombstones included."""
+
+    @property
+    def live(self) -> int:
+        """Slots visible now."""
+
+    @property
+    def indices(self) -> int:
+        """Indices that a slot has or had."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that lists and vectors take."""
+
+    def apply(
+        self,
+        offsets: NDArray[uint64],
+        indices: NDArray[int32],
+        values: NDArray[float32],
+        removed: NDArray[uint32],
+        seq: int,
+    ) -> int:
+        """Add vectors as slots size..size+n-1, tombstone `removed`, and make both visible at once.
+
+        Vector i has the entries from offsets[i] to offsets[i + 1], in any order, duplicates allowed (their products add
+        up). `seq` must exceed that of every earlier call. Returns the first new slot. ValueError for offsets that do
+        not fit, IndexError for a slot that does not exist.
+        """
+
+    def search(
+        self,
+        indices: NDArray[int32],
+        values: NDArray[float32],
+        k: int,
+        idf: bool = False,
+        allowed: NDArray[uint64] | None = None,
+        exhaustive: bool = False,
+    ) -> tuple[NDArray[uint32], NDArray[float32]]:
+        """The k nearest visible slots that are `allowed`, and their distances.
+
+        `idf`: each value is multiplied by ln(1 + (N - n + 0.5) / (n + 0.5)), for n of all N visible slots that have
+        its index. `exhaustive`: score everything, skip nothing by bounds; the answer is the same.
+        """
+
+    def cursor(
+        self,
+        indices: NDArray[int32],
+        values: NDArray[float32],
+        idf: bool = False,
+        allowed: NDArray[uint64] | None = None,
+    ) -> SparseCursor:
+        """A cursor over what is visible now. It sees that, and only that, for ever, and keeps the lists alive."""
+
+    def rows(self, slots: NDArray[uint32]) -> tuple[NDArray[uint64], NDArray[int32], NDArray[float32]]:
+        """Copies of vectors as they were given: offsets, indices, values. IndexError for an unknown slot."""
+
+    def compact(self) -> tuple[Sparse, NDArray[uint32]]:
+        """The live slots only, in order, and the old slot of each. This one is unchanged."""
+
+class SparseCursor:
+    """Yields every slot that has an index in common, once, nearest first, exactly. One caller at a time."""
+
+    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+        """Up to n further slots and distances; fewer only at the end, and none ever after."""
+
+    def close(self) -> None:
+        """Give the memory back; `next` then yields nothing."""
+
+    @property
+    def weighted(self) -> tuple[NDArray[int32], NDArray[float32]]:
+        """Indices and weights of the sparse query: asked with these values, without `idf`, it is the same query."""
+
+    @property
+    def bytes(self) -> int: ...
+
+class FusedCursor:
+    """Yields every slot that either half of a hybrid query finds, once. One caller at a time."""
+
+    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+        """Up to n further slots and distances, which are fused scores negated; fewer only at the end, and none ever after."""
+
+    def close(self) -> None:
+        """Give the memory back; `next` then yields nothing."""
+
+    @property
+    def weighted(self) -> tuple[NDArray[int32], NDArray[float32]]:
+        """Indices and weights of the sparse query: asked with these values, without `idf`, it is the same query."""
+
+    @property
+    def bytes(self) -> int: ...
+
+def fused_cursor(
+    graph: Graph,
+    sparse: Sparse,
+    vector: NDArray[float32],
+    indices: NDArray[int32],
+    values: NDArray[float32],
+    *,
+    idf: bool = False,
+    allowed: NDArray[uint64] | None = None,
+    algorithm: str = "RRF",
+    dense_weight: float = 0.5,
+    window: int = 0,
+    once: bool = False,
+) -> FusedCursor:
+    """A cursor over what both halves show now: slots of the same numbers, changed by calls of the same seq, those of
+    `sparse` before those of `graph`.
+
+    `algorithm`: RRF, 1 / (60 + rank) of either half, ranks from 0; or DBSF, (score - (m - 3 s)) / (6 s) of either
+    half, 0.5 where s is 0. The halves are multiplied by 2 * `dense_weight` and 2 * (1 - `dense_weight`).
+    `window`: so many ranks of either half are fused into a stretch of one ranking; 0: each `next(n)` fuses afresh the
+    next n of either half that were not returned. `once`: there will be one `next` of at most `window`.
+    """
+
 def shortest(values: NDArray[float32]) -> list[float]:
     """For each float32 the double of its shortest decimal: 0.1 rather than 0.10000000149011612. Flattened."""
 
 def scores(distances: NDArray[float32], metric: str) -> list[float]:
     """What users see: (1 + cos) / 2, 1 / (1 + d) or (1 + dot) / 2, in float32, as their shortest decimals."""
+
+def code_sums(
+    instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]
+) -> NDArray[int32]:
+    """Sums over rows of codes (n, width), width a multiple of 32: `function` is dot or squared. For tests."""
 
 def kernel_distances(
     instruction_set: str, function: str, query: NDArray[float32], rows: NDArray[float32]

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from clew import _core
 from vectors import NONE, bitmap, clustered
 
-NO_ROWS = np.zeros((0, 8), np.float32)
+# Without codes and with them.
+DIMENSIONS = [8, 48]
 
 
 def in_threads(*works: Callable[[], None]) -> None:
@@ -31,9 +33,10 @@ def in_threads(*works: Callable[[], None]) -> None:
         raise failures[0]
 
 
-def test_readers_see_whole_changes_while_a_writer_works() -> None:
-    rows = clustered(1200, 8, seed=21)
-    graph = _core.Graph(8, "EUCLIDEAN", link_min=100, ef_construction=32)
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_readers_see_whole_changes_while_a_writer_works(dimension: int) -> None:
+    rows = clustered(1200, dimension, seed=21)
+    graph = _core.Graph(dimension, "EUCLIDEAN", link_min=100, ef_construction=32)
     graph.apply(rows[:200], NONE, 1)
     done = threading.Event()
 
@@ -62,11 +65,12 @@ def test_readers_see_whole_changes_while_a_writer_works() -> None:
     assert graph.live == 200
 
 
-def test_batches_of_queries_and_compaction_run_beside_readers() -> None:
-    rows = clustered(1500, 8, seed=22)
-    graph = _core.Graph(8, "COSINE", link_min=100, ef_construction=32)
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_batches_of_queries_and_compaction_run_beside_readers(dimension: int) -> None:
+    rows = clustered(1500, dimension, seed=22)
+    graph = _core.Graph(dimension, "COSINE", link_min=100, ef_construction=32)
     graph.apply(rows, NONE, 1, 2)
-    graph.apply(NO_ROWS, np.arange(0, 1500, 2, dtype=np.uint32), 2)
+    graph.apply(rows[:0], np.arange(0, 1500, 2, dtype=np.uint32), 2)
 
     def search() -> None:
         for start in range(0, 100, 20):

@@ -38,6 +38,23 @@ def test_a_row_has_the_same_bits_alone_and_among_others(instruction_set: str, di
         assert together.tolist() == alone
 
 
+@pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
+@pytest.mark.parametrize("width", [32, 64, 96, 128, 5376])
+def test_sums_over_codes_are_exact(instruction_set: str, width: int) -> None:
+    rng = np.random.default_rng(width)
+    rows = rng.integers(-127, 128, (11, width), dtype=np.int8)
+    rows[0], rows[1] = 127, -127
+    wide = rows.astype(np.int64)
+    farthest = int((2**31 - 1) / width) ** 0.5 - 127
+    for query in (rng.integers(-200, 201, width), np.full(width, int(farthest))):
+        words = query.astype(np.int16)
+        squared = _core.code_sums(instruction_set, "squared", words, rows)
+        assert squared.tolist() == ((words - wide) ** 2).sum(axis=1).tolist()
+    words = np.full(width, min(32767, (2**31 - 1) // (127 * width)), np.int16)
+    dot = _core.code_sums(instruction_set, "dot", words, rows)
+    assert dot.tolist() == (wide @ words.astype(np.int64)).tolist()
+
+
 def test_an_unknown_instruction_set_is_refused() -> None:
     with pytest.raises(ValueError, match="sse9"):
         _core.kernel_distances("sse9", "dot", np.ones(3, np.float32), np.ones((1, 3), np.float32))

@@ -1,0 +1,38 @@
+// Keys given out in order, as lazily as they are asked for.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "types.hpp"
+
+namespace clew {
+
+// Gives out keys in ascending order. Only as much is sorted as is asked for: what has not been given out is kept
+// unordered, and the next stretch is selected when it is needed. Each stretch is longer than the last, so that
+// reading all costs about one sort.
+class Ranking {
+ public:
+  // What is to be ranked: fill it before the first next(). Equal distances come in order of slot.
+  std::vector<Key>& keys() { return rest_; }
+
+  // Appends up to `count` further keys to `out`.
+  void next(std::size_t count, std::vector<Key>& out);
+
+  void clear();
+  std::size_t bytes() const { return (rest_.capacity() + sorted_.capacity() + buffer_.capacity()) * sizeof(Key); }
+
+ private:
+  void select(std::size_t count);
+  void select_few(std::size_t count);
+  Key pivot_for(std::size_t count);
+
+  std::vector<Key> rest_;    // keys up to floor_ in it have been given out or are in sorted_
+  std::vector<Key> sorted_;  // the next to give out, from given_ on
+  std::vector<Key> buffer_;
+  std::size_t given_ = 0;
+  std::size_t stretch_ = 0;
+  Key floor_ = 0;
+};
+
+}  // namespace clew

@@ -1,0 +1,242 @@
+"""Inverted lists: scores to the last digit, the same answer however it is found, snapshots."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from clew import _core
+from sparse_reference import Pairs, ranked, weights
+from vectors import NONE, bitmap
+
+SIDES = [[(0, 0.1), (1, 0.2)], [(1, 0.2), (2, 0.3)], [(2, 0.3), (3, 0.4)]]
+
+
+def arrays(pairs: Pairs) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    return np.array([i for i, _ in pairs], np.int32), np.array([v for _, v in pairs], np.float32)
+
+
+def rows(documents: list[Pairs]) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.float32]]:
+    offsets = np.cumsum([0, *map(len, documents)]).astype(np.uint64)
+    return offsets, *arrays([pair for document in documents for pair in document])
+
+
+def found(hits: tuple[NDArray[np.uint32], NDArray[np.float32]]) -> list[tuple[int, float]]:
+    slots, distances = hits
+    return list(zip(slots.tolist(), (0 - distances).tolist(), strict=True))
+
+
+@dataclass
+class Kept:
+    """Lists, and what must be in them."""
+
+    lists: _core.Sparse = field(default_factory=_core.Sparse)
+    live: dict[int, Pairs] = field(default_factory=dict)
+    seq: int = 0
+
+    def apply(self, added: list[Pairs], removed: list[int]) -> None:
+        self.seq += 1
+        first = self.lists.apply(*rows(added), np.array(removed, np.uint32), self.seq)
+        for slot in removed:
+            del self.live[slot]
+        self.live.update(enumerate(added, first))
+
+    def compact(self) -> None:
+        self.lists, old = self.lists.compact()
+        assert old.tolist() == sorted(self.live)
+        self.live = {new: self.live[slot] for new, slot in enumerate(old.tolist())}
+
+    def truth(
+        self, query: Pairs, idf: bool, kept: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, float]]:
+        documents = {s: d for s, d in self.live.items() if kept is None or kept[s]}
+        return ranked(weights(query, list(self.live.values()) if idf else None), documents)
+
+
+def test_scores_are_the_golden_numbers_to_the_last_digit() -> None:
+    lists = _core.Sparse()
+    lists.apply(*rows(SIDES), NONE, 1)
+    slots, distances = lists.search(*arrays([(0, 0.1), (1, 0.2)]), 10, True)
+    assert slots.tolist() == [0, 1]
+    assert _core.shortest(-distances) == [0.028608438, 0.018800145]
+    assert _core.shortest(-lists.search(*arrays([(2, 0.5), (3, 0.5)]), 1, True)[1]) == [0.26666638]
+
+
+VALUES = st.one_of(
+    st.floats(-4, 4, width=32),
+    st.integers(-3, 3).map(float),
+    st.sampled_from([0.0, -0.0, 1e30, -1e30, 1e-38]),
+)
+# Few indices, so that there are many matches and ties; unsorted and with repeats.
+PAIRS = st.lists(st.tuples(st.integers(-3, 6), VALUES), min_size=0, max_size=7)
+CHANGES = st.lists(st.tuples(st.lists(PAIRS, max_size=9), st.floats(0, 1)), min_size=1, max_size=5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHANGES, PAIRS, st.booleans(), st.booleans(), st.randoms())
+def test_every_way_to_ask_gives_the_ranking_of_a_plain_loop(
+    changes: list[tuple[list[Pairs], float]], query: Pairs, idf: bool, compact: bool, random: object
+) -> None:
+    kept = Kept()
+    rng = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]
+    for added, share in changes:
+        kept.apply(added, [slot for slot in kept.live if rng.random() < share / 2])
+    if compact:
+        kept.compact()
+    flags = rng.random(kept.lists.size) < 0.7
+    with np.errstate(all="ignore"):
+        cases = [(None, kept.truth(query, idf)), (bitmap(flags), kept.truth(query, idf, flags))]
+    for allowed, truth in cases:
+        if not all(np.isfinite(score) for _, score in truth):
+            continue
+        for k in (1, 3, 1000):
+            assert found(kept.lists.search(*arrays(query), k, idf, allowed)) == truth[:k]
+        assert found(kept.lists.search(*arrays(query), 1000, idf, allowed, exhaustive=True)) == truth
+        cursor, read = kept.lists.cursor(*arrays(query), idf, allowed), []
+        while len((hits := cursor.next(int(rng.integers(1, 5))))[0]):
+            read += found(hits)
+        assert read == truth
+
+
+def zipf(n: int, seed: int, *, ordered: bool) -> list[Pairs]:
+    rng = np.random.default_rng(seed)
+    documents = []
+    for length in rng.integers(3, 30, n):
+        indices = np.unique(np.minimum(rng.zipf(1.3, length), 5000))
+        values = np.round(rng.random(len(indices)), 2).astype(np.float32)
+        order = np.arange(len(indices)) if ordered else rng.permutation(len(indices))
+        documents.append(list(zip(indices[order].tolist(), values[order].tolist(), strict=True)))
+    return documents
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.01])
+def test_bounds_never_lose_a_result_among_many_windows(ordered: bool, share: float) -> None:
+    documents = zipf(20_000, 5, ordered=ordered)
+    lists = _core.Sparse()
+    lists.apply(*rows(documents), NONE, 1)
+    rng = np.random.default_rng(6)
+    lists.apply(*rows([]), rng.choice(20_000, 3_000, replace=False).astype(np.uint32), 2)
+    allowed = None if share == 1 else bitmap(rng.random(20_000) < share)
+    for i in range(60):
+        query = documents[i] if i % 2 else [(int(rng.integers(1, 40)), 1.0) for _ in range(3)]
+        truth = found(lists.search(*arrays(query), 20_000, i % 3 == 0, allowed, exhaustive=True))
+        for k in (1, 10, 300):
+            assert found(lists.search(*arrays(query), k, i % 3 == 0, allowed)) == truth[:k]
+        cursor = lists.cursor(*arrays(query), i % 3 == 0, allowed)
+        read = found(cursor.next(7)) + found(cursor.next(1)) + found(cursor.next(30_000))
+        assert read == truth
+        assert len(cursor.next(5)[0]) == 0
+
+
+def test_scores_are_added_up_in_the_order_of_the_record() -> None:
+    document = [(5, 1e8), (2, 1.0), (9, -1e8)]
+    for order in (document, sorted(document), [*document, (2, 3.0)]):
+        kept = Kept()
+        kept.apply([order], [])
+        query = [(2, 1.0), (5, 1.0), (9, 1.0)]
+        assert found(kept.lists.search(*arrays(query), 1)) == kept.truth(query, False)
+
+
+def test_sums_beyond_float32_stay_within_it() -> None:
+    lists = _core.Sparse()
+    lists.apply(*rows([[(1, 3e38), (2, 3e38)], [(1, -3e38)], [(1, 3e38), (2, -3e38)]]), NONE, 1)
+    most = float(np.finfo(np.float32).max)
+    assert found(lists.search(*arrays([(1, 1e10), (2, 1e10)]), 5)) == [(0, most), (1, -most), (2, -most)]
+
+
+def test_a_cursor_sees_what_was_there_when_it_was_opened() -> None:
+    kept = Kept()
+    kept.apply(zipf(500, 1, ordered=True), [])
+    query = [(1, 1.0), (2, 0.5)]
+    truth = kept.truth(query, True)
+    cursor = kept.lists.cursor(*arrays(query), True)
+    read = found(cursor.next(5))
+    kept.apply(zipf(300, 2, ordered=True), list(range(0, 500, 2)))
+    read += found(cursor.next(5))
+    kept.apply([], sorted(kept.live)[:100])
+    assert read + found(cursor.next(1000)) == truth
+    indices, values = cursor.weighted
+    assert sorted(zip(indices.tolist(), values.tolist(), strict=True)) != sorted(query)
+
+
+def test_counts_for_idf_are_exact_through_overwrites_and_deletes() -> None:
+    kept = Kept()
+    rng = np.random.default_rng(3)
+    for seed in range(30):
+        gone = [slot for slot in kept.live if rng.random() < 0.2]
+        kept.apply(zipf(int(rng.integers(0, 20)), seed, ordered=False), gone)
+        for query in ([(1, 1.0)], [(2, 1.0), (3, 1.0), (1, 2.0)]):
+            assert found(kept.lists.search(*arrays(query), 1000, True)) == kept.truth(query, True)
+
+
+def test_vectors_come_back_as_they_were_given() -> None:
+    documents: list[Pairs] = [[(3, 1.0), (-5, 2.5), (3, -0.0)], [], [(2**31 - 1, 1e-40), (-(2**31), 3e38)]]
+    lists = _core.Sparse()
+    lists.apply(*rows(documents), NONE, 1)
+    offsets, indices, values = lists.rows(np.array([2, 0, 1], np.uint32))
+    given = [documents[i] for i in (2, 0, 1)]
+    assert offsets.tolist() == [0, 2, 5, 5]
+    assert indices.tolist() == [i for one in given for i, _ in one]
+    assert values.tobytes() == np.array([v for one in given for _, v in one], np.float32).tobytes()
+
+
+def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
+    lists = _core.Sparse()
+    offsets, indices, values = rows(SIDES)
+    for wrong in (offsets[1:], offsets[:-1], offsets[::-1].copy(), np.zeros(0, np.uint64)):
+        with pytest.raises(ValueError, match="offsets"):
+            lists.apply(wrong, indices, values, NONE, 1)
+    with pytest.raises(ValueError, match="5 values"):
+        lists.apply(offsets, indices, values[:5], NONE, 1)
+    with pytest.raises(IndexError):
+        lists.apply(offsets, indices, values, np.array([0], np.uint32), 1)
+    with pytest.raises(ValueError, match="1 values"):
+        lists.search(indices, values[:1], 3)
+    with pytest.raises(IndexError):
+        lists.rows(np.array([0], np.uint32))
+    assert (lists.size, lists.live, lists.indices) == (0, 0, 0)
+
+
+def test_readers_see_whole_changes_while_a_writer_works() -> None:
+    documents = [[(1, 1.0), (2 + i % 7, 0.5), (100 + i, 1.0)] for i in range(1200)]
+    lists = _core.Sparse()
+    lists.apply(*rows(documents[:200]), NONE, 1)
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        for seq, start in enumerate(range(200, 1200, 50), 2):
+            removed = np.arange(start - 200, start - 150, dtype=np.uint32)
+            lists.apply(*rows(documents[start : start + 50]), removed, seq)
+        done.set()
+
+    def read() -> None:
+        try:
+            rounds = 0
+            while rounds < 5 or (not done.is_set() and rounds < 500):
+                rounds += 1
+                query = arrays([(1, 1.0), (2 + rounds % 7, 1.0)])
+                assert len(lists.search(*query, 10, True)[0]) == 10
+                cursor, slots = lists.cursor(*query, True), []
+                while len(batch := cursor.next(60)[0]):
+                    slots += batch.tolist()
+                assert len(slots) == len(set(slots)) == 200
+                assert max(slots) - min(slots) == 199
+                lists.compact()
+        except BaseException as failure:  # carried to the test's own thread
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work) for work in (write, read, read)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[0]
+    assert lists.live == 200
