@@ -14,6 +14,7 @@
 #include "bindings_sparse.hpp"
 #include "cursor.hpp"
 #include "graph.hpp"
+#include "image.hpp"
 #include "parallel.hpp"
 
 namespace nb = nanobind;
@@ -161,6 +162,22 @@ nb::tuple compact(const Graph& graph, unsigned threads) {
   return nb::make_tuple(compacted, slots);
 }
 
+void save(const Graph& graph, const std::string& path, const nb::bytes& note) {
+  const std::string_view text(note.c_str(), note.size());
+  const nb::gil_scoped_release released;
+  write_image(graph, path, text);
+}
+
+nb::tuple load(const std::string& path, bool mapped) {
+  std::shared_ptr<Graph> graph;
+  std::string note;
+  {
+    const nb::gil_scoped_release released;
+    graph = read_image(path, mapped, note);
+  }
+  return nb::make_tuple(graph, nb::bytes(note.data(), note.size()));
+}
+
 Result<float, 2> rows(const Graph& graph, const Slots& slots) {
   const Slot limit = graph.view().limit;
   const std::size_t dimension = graph.vectors().dimension();
@@ -268,6 +285,16 @@ NB_MODULE(_core, m) {
   for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
   m.attr("INSTRUCTION_SETS") = names;
 
+  nb::exception<DamagedImage>(m, "DamagedImage", PyExc_ValueError);
+  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::system_error& error) {
+      errno = error.code().value();
+      PyErr_SetFromErrno(PyExc_OSError);
+    }
+  });
+
   nb::class_<KeptCursor>(m, "Cursor")
       .def("next", &KeptCursor::next, "n"_a)
       .def("close", &KeptCursor::close)
@@ -306,9 +333,12 @@ NB_MODULE(_core, m) {
           },
           "query"_a, "ef"_a = 0, "allowed"_a = nb::none(), "exact"_a = false)
       .def("rows", &rows, "slots"_a)
+      .def("save", &save, "path"_a, "note"_a = nb::bytes(""))
+      .def_static("load", &load, "path"_a, "mapped"_a = false)
       .def("compact", &compact, "threads"_a = 1);
 
   bind_sparse(m);
+  bind_fusion(m);
 
   m.def("shortest", &shortest, "values"_a);
   m.def("scores", &scores, "distances"_a, "metric"_a);

@@ -80,6 +80,8 @@ class Codes {
   float likely(const CodedQuery& query, float distance) const;
 
  private:
+  friend class Image;
+
   explicit Codes(const VectorStore& vectors);
   void learn_grid(std::span<const Slot> sample);
   void learn_error(std::span<const Slot> sample);

@@ -19,16 +19,23 @@ namespace clew {
 // Zeroed memory straight from the system; pages cost nothing until they are touched.
 class Region {
  public:
-  explicit Region(std::size_t bytes) : bytes_(bytes) {
+  explicit Region(std::size_t bytes) : bytes_(bytes), mapped_(bytes + HUGE_PAGE) {
     // Room to start on a 2 MB boundary, which a huge page needs.
-    void* base =
-        mmap(nullptr, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* base = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) throw std::bad_alloc();
     base_ = base;
     const auto address = reinterpret_cast<std::uintptr_t>(base);
     data_ = reinterpret_cast<std::byte*>((address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
   }
-  ~Region() { munmap(base_, bytes_ + HUGE_PAGE); }
+  // Bytes of a file: read when they are touched, written to memory of our own. Throws std::bad_alloc.
+  Region(int file, std::uint64_t offset, std::size_t bytes) : bytes_(bytes) {
+    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset));
+    if (base == MAP_FAILED) throw std::bad_alloc();
+    base_ = base;
+    data_ = static_cast<std::byte*>(base);
+    mapped_ = bytes;
+  }
+  ~Region() { munmap(base_, mapped_); }
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
@@ -44,6 +51,7 @@ class Region {
  private:
   static constexpr std::size_t HUGE_PAGE = std::size_t{2} << 20;
   std::size_t bytes_;
+  std::size_t mapped_;
   void* base_;
   std::byte* data_;
 };
@@ -66,9 +74,27 @@ class Rows {
   // Makes room for `count` rows, zeroed. One caller at a time.
   void reserve(std::size_t count) {
     while (chunks_.size() << shift_ < count) {
-      chunks_.push_back(std::make_unique<Region>((width_ * sizeof(T)) << shift_));
+      add(std::make_unique<Region>((width_ * sizeof(T)) << shift_));
       if (chunks_.size() > 1 || huge_) chunks_.back()->use_huge_pages();
-      table()[chunks_.size() - 1].store(reinterpret_cast<T*>(chunks_.back()->data()), std::memory_order_release);
+    }
+  }
+
+  // The whole chunks of `count` rows are those of a file; room is made for the rest.
+  // REQUIRES: empty; `offset` is a multiple of the size of a page, as chunks are.
+  void map(int file, std::uint64_t offset, std::size_t count) {
+    const std::size_t bytes = (width_ * sizeof(T)) << shift_;
+    for (; (mapped_ + 1) << shift_ <= count; ++mapped_)
+      add(std::make_unique<Region>(file, offset + mapped_ * bytes, bytes));
+    reserve(count);
+  }
+  bool mapped(std::size_t slot) const { return slot >> shift_ < mapped_; }
+
+  // f(first row, how many rows, where they are) for each stretch of the first `count` rows that lies together.
+  template <class F>
+  void each_chunk(std::size_t count, F f) const {
+    const std::size_t most = std::size_t{1} << shift_;
+    for (std::size_t first = 0; first < count; first += most) {
+      f(first, std::min(most, count - first), (*this)[static_cast<Slot>(first)]);
     }
   }
 
@@ -83,11 +109,17 @@ class Rows {
  private:
   static constexpr std::size_t CHUNK_BYTES = std::size_t{8} << 20;
 
+  void add(std::unique_ptr<Region> chunk) {
+    chunks_.push_back(std::move(chunk));
+    table()[chunks_.size() - 1].store(reinterpret_cast<T*>(chunks_.back()->data()), std::memory_order_release);
+  }
+
   std::atomic<T*>* table() const { return reinterpret_cast<std::atomic<T*>*>(table_.data()); }
 
   std::size_t width_;
   std::size_t shift_;
   bool huge_ = false;
+  std::size_t mapped_ = 0;  // chunks that are those of a file
   Region table_;
   std::vector<std::unique_ptr<Region>> chunks_;
 };

@@ -102,7 +102,8 @@ void FusedCursor::add(std::span<const Key> half, bool dense, std::size_t first_r
     if (options_.algorithm == Fusion::rrf) {
       scores_.push_back(1 / (RANK_OFFSET + static_cast<float>(first_rank + i)));
     } else {
-      scores_.push_back(dense ? score_of(options_.metric, distance_of(half[i])) : -distance_of(half[i]));
+      const float distance = distance_of(half[i]);
+      scores_.push_back(dense && options_.metric ? score_of(*options_.metric, distance) : -distance);
     }
   }
   if (options_.algorithm == Fusion::dbsf) normalise(scores_);

@@ -45,6 +45,7 @@ struct Guide {
   std::shared_ptr<const Codes> codes;  // none where floats are better; those of all slots of any view taken before
 };
 
+class Image;
 class Walk;
 class Pruner;
 struct Scratch;
@@ -102,6 +103,8 @@ class Graph {
   void give_back(std::unique_ptr<Scratch> scratch) const;
 
  private:
+  friend class Image;
+
   void link_all(Slot first, Slot end, unsigned threads);
   void link_range(Slot first, Slot end, unsigned threads);
   void link(Slot slot, Walk& walk, Pruner& pruner);

@@ -189,6 +189,36 @@ class VectorStore {
   bool same(Slot a, Slot b) const { return std::memcmp(rows_[a], rows_[b], rows_.width() * sizeof(float)) == 0; }
 
  private:
+  friend class Image;
+
+  // What rescaled rows below `limit` were before: slot and floats of each, as bytes.
+  std::vector<char> originals(Slot limit) const {
+    std::vector<char> bytes;
+    const std::lock_guard guard(originals_lock_);
+    for (const auto& [slot, vector] : originals_) {
+      if (slot >= limit) continue;
+      const auto* at = reinterpret_cast<const char*>(&slot);
+      bytes.insert(bytes.end(), at, at + sizeof slot);
+      at = reinterpret_cast<const char*>(vector.data());
+      bytes.insert(bytes.end(), at, at + vector.size() * sizeof(float));
+    }
+    return bytes;
+  }
+
+  // The same back, and what else is known of `limit` rows that came by another way than set().
+  void restore(Slot limit, const std::vector<char>& originals) {
+    const std::size_t size = sizeof(Slot) + dimension_ * sizeof(float);
+    for (std::size_t i = 0; i + size <= originals.size(); i += size) {
+      Slot slot = 0;
+      std::vector<float> vector(dimension_);
+      std::memcpy(&slot, originals.data() + i, sizeof slot);
+      std::memcpy(vector.data(), originals.data() + i + sizeof slot, dimension_ * sizeof(float));
+      keep_original(slot, std::move(vector));
+    }
+    if (metric_ != Metric::dot_product) return;
+    for (Slot slot = 0; slot < limit; ++slot) norm_max_ = std::max(norm_max_, *lengths_[slot]);
+  }
+
   // Past this many bytes the processor's own prefetcher has seen the pattern.
   static constexpr std::size_t PREFETCH_BYTES = 256;
   static constexpr std::size_t BLOCK = 64;

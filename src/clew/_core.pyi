@@ -4,6 +4,7 @@ Arrays are C-contiguous. A bitmap is uint64 words: bit `s % 64` of word `s // 64
 Distances are float32, smaller is nearer: -cos (0 for a zero vector), squared Euclidean, or -dot.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from numpy import float32, int8, int16, int32, uint32, uint64
@@ -106,8 +107,27 @@ class Graph:
     def rows(self, slots: NDArray[uint32]) -> NDArray[float32]:
         """Copies of rows, (n, dimension). IndexError for a slot that does not exist."""
 
+    def save(self, path: str, note: bytes = b"") -> None:
+        """Write what is visible now to a new file, with a note for load(), and wait until it is on the disk.
+
+        A writer may go on beside it. The layout is in docs/format.md. OSError when the system refuses; what there is
+        of the file then is no image.
+        """
+
+    @staticmethod
+    def load(path: str, mapped: bool = False) -> tuple[Graph, bytes]:
+        """The graph of a file that save() wrote, and its note.
+
+        `mapped` leaves the vectors in the file, to be read where they are needed: a graph larger than memory opens,
+        and the checksum of its vectors is not looked at. The file must then stay as it is while the graph lives.
+        DamagedImage when it is not whole, OSError when the system refuses.
+        """
+
     def compact(self, threads: int = 1) -> tuple[Graph, NDArray[uint32]]:
         """A new graph of the live slots, in order, and the old slot of each. This graph is unchanged."""
+
+class DamagedImage(ValueError):
+    """A file is not an image of a graph, or not all of it: save it again from the records."""
 
 class Cursor:
     """Yields every visible slot once, nearest first as far as the beam can tell. One caller at a time."""
@@ -231,6 +251,26 @@ class FusedCursor:
     @property
     def weighted(self) -> tuple[NDArray[int32], NDArray[float32]]:
         """Indices and weights of the sparse query: asked with these values, without `idf`, it is the same query."""
+
+    @property
+    def bytes(self) -> int: ...
+
+class FusedStreams:
+    """The same of two halves that are read by calling: what `fused_cursor` does, for slots below 2^31 of any meaning."""
+
+    def __init__(
+        self,
+        dense: Callable[[int], tuple[NDArray[uint32], NDArray[float32]]],
+        sparse: Callable[[int], tuple[NDArray[uint32], NDArray[float32]]],
+        *,
+        algorithm: str = "RRF",
+        dense_weight: float = 0.5,
+        window: int = 0,
+    ) -> None:
+        """Either gives up to n further slots and negated scores, fewer only at its end."""
+
+    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+        """Up to n further slots and distances, which are fused scores negated; fewer only at the end."""
 
     @property
     def bytes(self) -> int: ...

@@ -57,12 +57,12 @@ def test_a_scan_by_codes_has_the_exact_order_of_floats(metric: str, kind: str) -
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dimension", [33, 100])
 def test_a_walk_by_codes_finds_what_a_walk_by_floats_finds(metric: str, dimension: int) -> None:
-    rows = clustered(5200, dimension, seed=5)
-    rows, queries = rows[:5000], rows[5000:]
+    rows = clustered(3080, dimension, seed=5)
+    rows, queries = rows[:3000], rows[3000:]
     tops = [brute_force(rows, query, metric)[1][9] for query in queries]
     found = {}
     for codes in (True, False):
-        graph = _core.Graph(dimension, metric, codes=codes)
+        graph = _core.Graph(dimension, metric, codes=codes, ef_construction=64)
         graph.apply(rows, NONE, 1, 2)
         graph.scan_cost = 1e9
         assert graph.coded == codes
