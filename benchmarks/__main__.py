@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import bars, data, machine
+from benchmarks import bars, data, machine, quality, sparse
 from benchmarks.bench import Bench
 from benchmarks.data import Dataset
 from benchmarks.peers import ENGINES, available
 from benchmarks.records import Record, Run, table
 
 SUITES = ("build", "oneshot", "overhead", "paging", "filtered", "delete", "memory")
+NAMED_ONLY = ("http", "durable")  # need both processors to themselves, or the disk
+SUITES_HELP = f"any of {', '.join(SUITES)} (all when none is named), {', '.join(NAMED_ONLY)}"
+HTTP_DATA = ("synth-10k-384",)
 DEFAULT_ENGINES = ("clew", "clew-index", "hnswlib", "numpy")
 SHORT_DATA = ("synth-50k-128",)
 FULL_DATA = ("synth-200k-128", "synth-100k-768", "fashion-mnist-784")
@@ -24,6 +28,12 @@ FULL_DATA = ("synth-200k-128", "synth-100k-768", "fashion-mnist-784")
 
 def main() -> None:
     """Parse the command line and measure."""
+    if sys.argv[1:2] == ["quality"]:  # of texts that people have judged, not of vectors
+        quality.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["sparse"]:  # of corpora, beside engines of their own
+        sparse.main(sys.argv[2:])
+        return
     options = _options()
     machine.pin(None if options.cpu < 0 else options.cpu)
     wanted = [name for name in options.engines.split(",") if name]
@@ -51,7 +61,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("suites", nargs="*", help=f"any of {', '.join(SUITES)}; all when none is named")
+    parser.add_argument("suites", nargs="*", help=SUITES_HELP)
     parser.add_argument("--full", action="store_true", help=f"{', '.join(FULL_DATA)} and more rounds")
     parser.add_argument("--data", default="", help=f"data sets, by comma; {data.__doc__}")
     parser.add_argument("--engines", default=",".join(DEFAULT_ENGINES), help=f"of {', '.join(ENGINES)}")
@@ -60,14 +70,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", default="", help="the JSON file; benchmarks/results/TIME.json")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     options = parser.parse_args()
-    unknown = [name for name in options.suites if name not in SUITES]
+    unknown = [name for name in options.suites if name not in SUITES + NAMED_ONLY]
     if unknown:
-        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
+        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES + NAMED_ONLY)}")
     return options
 
 
 def _names(options: argparse.Namespace) -> list[str]:
-    names = options.data.split(",") if options.data else FULL_DATA if options.full else SHORT_DATA
+    usual = HTTP_DATA if options.suites == ["http"] else FULL_DATA if options.full else SHORT_DATA
+    names = options.data.split(",") if options.data else usual
     return [name for name in names if name]
 
 
@@ -82,8 +93,8 @@ def _measure(
         f" fingerprint {dataset.fingerprint()}\n",
         flush=True,
     )
-    for suite in SUITES:
-        if not options.suites or suite in options.suites:
+    for suite in SUITES + NAMED_ONLY:
+        if suite in (options.suites or SUITES):
             yield _suite(importlib.import_module(f"benchmarks.suites.{suite}"), bench)
 
 

@@ -78,6 +78,17 @@ def _not_once(m: Measured) -> float | None:
     return missing + twice if missing is not None and twice is not None else None
 
 
+def _difference(m: Measured, case: str, value: str) -> float | None:
+    through, alone = (m.get("http", engine, case, value) for engine in ("clew", "clew, engine alone"))
+    return through - alone if through is not None and alone is not None else None
+
+
+def _fetch_over_query(m: Measured) -> float | None:
+    fetch = m.get("http", "clew", "fetch_next of 10, 4 connections", "cpu_us")
+    query = m.get("http", "clew", "query of 10, 4 connections", "cpu_us")
+    return fetch / query if fetch is not None and query else None
+
+
 ONCE, THOUSAND = "clew, one query", "1,000 by 10"
 BARS = (
     Bar("1,000 by 10 over one query of 1,000, core", 1.15, _paged(THOUSAND, "total_ms", "clew", ONCE), True),
@@ -120,6 +131,41 @@ BARS = (
         "query of 1,000 vectors through Index, microseconds",
         30,
         lambda m: m.get("overhead", "clew-index", "search 10 of 1,000", "median_us"),
+        True,
+    ),
+    Bar(
+        "HTTP: server CPU of a query above the engine, microseconds",
+        120,
+        lambda m: _difference(m, "query of 10", "cpu_us"),
+        True,
+    ),
+    Bar(
+        "HTTP: p99 at half of the peak, milliseconds",
+        5,
+        lambda m: m.get("http", "clew", "query of 10, half of the peak", "p99_ms"),
+        True,
+    ),
+    Bar(
+        "HTTP: small requests/s",
+        5_000,
+        lambda m: m.get("http", "clew", "small query of 10", "requests_per_s"),
+    ),
+    Bar(
+        "HTTP: small requests/s over FastAPI",
+        5,
+        lambda m: m.ratio("http", "small query of 10", "requests_per_s", "clew", "fastapi + pydantic"),
+    ),
+    Bar("HTTP: CPU of fetch_next over a query of the same size", 1.3, _fetch_over_query, True),
+    Bar(
+        "HTTP: errors with 1,000 connections and 5,000 open queries held",
+        0,
+        lambda m: m.get("http", "clew", "1,000 connections, 5,000 open", "errors"),
+        True,
+    ),
+    Bar(
+        "HTTP: memory grown meanwhile, MiB",
+        5,
+        lambda m: m.get("http", "clew", "1,000 connections, 5,000 open", "grown_mib"),
         True,
     ),
     Bar(

@@ -142,11 +142,17 @@ def _from_files(name: str) -> Dataset:
     return Dataset(f"{Path(path).name}@{metric}", metric, base, queries, truth, name)
 
 
+def shared() -> Path:
+    """The folder of real data sets."""
+    return Path(os.environ.get("CLEW_BENCH_SHARED", HOME.parent.parent / "shared" / "data"))
+
+
 def _fashion_mnist() -> Dataset:
-    shared = Path(os.environ.get("CLEW_BENCH_SHARED", HOME.parent.parent / "shared" / "data"))
-    folder = shared / "fashion-mnist-784"
+    folder = shared() / "fashion-mnist-784"
     if not folder.exists():
-        raise ValueError(f"fashion-mnist-784 is not in {shared}; set CLEW_BENCH_SHARED to its parent folder")
+        raise ValueError(
+            f"fashion-mnist-784 is not in {shared()}; set CLEW_BENCH_SHARED to its parent folder"
+        )
     truth = np.load(folder / "gt_l2.ids.i32.npy")[:QUERIES].astype(np.int64)
     base = np.load(folder / "base.u8.npy").astype(np.float32)
     queries = np.load(folder / "queries.u8.npy")[:QUERIES].astype(np.float32)

@@ -6,6 +6,8 @@ namespace clew {
 namespace {
 
 constexpr std::size_t EF_DEFAULT = 100;
+// How many of the candidates shall pass a filter: fewer, because a beam made longer to hold them looks around more.
+constexpr std::size_t EF_FILTERED = 40;
 
 // A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall
 // decays. It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
@@ -21,6 +23,9 @@ constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 1024;
 double cost_of(double distances, std::size_t beam) {
   return distances * (1 + static_cast<double>(beam) / BEAM_AS_DEAR_AS_A_DISTANCE);
 }
+
+// The rows that a filter admits lie apart: reading one costs so much more than the next of all.
+constexpr double SCATTERED = 1.5;
 
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
@@ -49,12 +54,16 @@ std::span<const Key> Cursor::next(std::size_t count) {
   if (count == 0) return {};
   if (mode_ != Mode::scanning && scan_is_cheaper(count)) turn_to_scan(count);
   if (mode_ == Mode::fresh) {
-    scratch_->walk.start(query_, options_.once ? Purpose::answer : Purpose::resume);
+    // Where not everything met may be returned, even one batch may have to go on.
+    const bool at_once = options_.once && matching_ == view_.limit;
+    scratch_->walk.start(query_, at_once ? Purpose::answer : Purpose::resume);
     mode_ = Mode::walking;
   }
   while (mode_ == Mode::walking && batch.size() < count) {
     walk_on(count - batch.size());
-    if (batch.size() < count && scratch_->walk.dry()) turn_to_scan(count);
+    // A filter may let pass nothing of where the walk is: it is not to wander on at any price.
+    const std::size_t missing = count - batch.size();
+    if (missing > 0 && (scratch_->walk.dry() || scan_is_cheaper(missing))) turn_to_scan(missing);
   }
   if (mode_ == Mode::scanning && !options_.once && scratch_->scan.tired(count)) turn_to_scan(count);
   if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
@@ -139,15 +148,17 @@ std::size_t Cursor::beam_for(std::size_t count) const {
   const auto depth = static_cast<double>(own ? returned_.size() : returned_.size() + count);
   const std::size_t ahead = std::min(static_cast<std::size_t>(LOOK_AHEAD * depth), BEAM_MAX);
   const std::size_t ef = std::max(own ? options_.ef : EF_DEFAULT, count + ahead);
-  // Of a beam as long as this, about `ef` pass the filter.
-  const std::size_t filtered = ef * std::max<std::size_t>(view_.limit, 1) / std::max<std::size_t>(matching_, 1);
+  // Of a beam as long as this, about so many pass the filter.
+  const std::size_t passing = std::max(own ? options_.ef : EF_FILTERED, count + ahead);
+  const std::size_t filtered = passing * std::max<std::size_t>(view_.limit, 1) / std::max<std::size_t>(matching_, 1);
   return std::max(ef, std::min(filtered, BEAM_MAX));
 }
 
 // In units of one distance of a walk with a short beam.
 bool Cursor::scan_is_cheaper(std::size_t count) const {
   if (options_.exact || !graph_.linked()) return true;
-  const double scan = static_cast<double>(matching_ - returned_.size()) * graph_.scan_cost();
+  const double row = graph_.scan_cost() * (allowed_.everything() ? 1 : SCATTERED);
+  const double scan = static_cast<double>(matching_ - returned_.size()) * row;
   const std::size_t beam = beam_for(count);
   if (mode_ == Mode::fresh) {
     return scan < cost_of(DISTANCES_TO_ARRIVE + DISTANCES_PER_PLACE * static_cast<double>(beam), beam);

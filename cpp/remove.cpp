@@ -28,13 +28,15 @@ Survivors::Survivors(const Graph& old, const View& view) : heirs(view.limit, NO_
   if (!old.linked()) return;
   std::vector<bool> is_copy(view.limit);
   for (Slot slot = 0; slot < view.limit; ++slot) {
-    if (const Slot copy = old.next_copy(slot); copy != NO_SLOT) is_copy[copy] = true;
+    Slot copy = old.next_copy(slot);
+    while (copy != NO_SLOT && copy >= view.limit) copy = old.next_copy(copy);  // a slot that came meanwhile
+    if (copy != NO_SLOT) is_copy[copy] = true;
   }
   for (Slot node = 0; node < view.limit; ++node) {
     if (is_copy[node]) continue;
     std::vector<Slot> chain;
     for (Slot slot = node; slot != NO_SLOT; slot = old.next_copy(slot)) {
-      if (renumbered[slot] != NO_SLOT) chain.push_back(renumbered[slot]);
+      if (slot < view.limit && renumbered[slot] != NO_SLOT) chain.push_back(renumbered[slot]);
     }
     if (chain.empty()) continue;
     std::ranges::sort(chain);
@@ -87,7 +89,7 @@ void Graph::inherit_edges(const Graph& old, const Survivors& survivors, unsigned
 void Graph::inherited_targets(const Graph& old, const Survivors& survivors, Slot node, std::vector<Slot>& targets) {
   targets.clear();
   const auto add = [&](Slot target) {
-    const Slot heir = survivors.heirs[target];
+    const Slot heir = target < survivors.heirs.size() ? survivors.heirs[target] : NO_SLOT;
     if (heir != NO_SLOT && target != node && std::ranges::find(targets, heir) == targets.end()) targets.push_back(heir);
     return heir != NO_SLOT;
   };

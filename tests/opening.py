@@ -13,12 +13,13 @@ from typing import Any
 
 import uvicorn
 
-from clew import AsyncIndex, Index
+from clew import AsyncIndex, Index, IndexType
 from clew.backends.base import AsyncBackend, Backend
 from clew.engine.engine import Engine
 from clew.server.app import Limits, make_app
 from clew.server.auth import Tokens, digest
 from clew.server.hosted import Hosted, Pool
+from clew.server.lines import Line
 
 KINDS = ["memory", "directory", "remote"]
 TOKEN, READ_ONLY = "full-token", "read-only-token"
@@ -40,14 +41,19 @@ class FakeClock:
 class ThreadedServer:
     """A server on a thread, with as many indexes as tests put up."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, line: type[Line] = Line) -> None:
         self.indexes: dict[str, Hosted] = {}
         self.pool = Pool()
         self._names = count()
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            make_app(self.indexes, limits), lifespan="off", access_log=False, log_level="warning"
+            make_app(self.indexes, limits),
+            http=line,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="critical",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
@@ -95,11 +101,11 @@ def open_index(
     return Index.over(EmbeddedBackend(_engine(where, clock, settings)))
 
 
-def open_async_index(where: Path | None, *, remote: bool = False) -> AsyncIndex:
+def open_async_index(where: Path | None, *, remote: bool = False, **settings: Any) -> AsyncIndex:
     """The same for code that awaits."""
     if not remote:
-        return AsyncIndex(where)
-    hosted = server().host(_engine(where, None, {}))
+        return AsyncIndex(where, **settings)
+    hosted = server().host(_engine(where, None, settings))
     index = AsyncIndex(f"{server().url}/{hosted.name}", TOKEN)
     return AsyncIndex.over(_AsyncStopping(index._backend, hosted))
 
@@ -110,6 +116,8 @@ def _engine(where: Path | None, clock: FakeClock | None, settings: dict[str, Any
         from clew import Metric
 
         renamed["metric"] = Metric(renamed["metric"])
+    if "type" in renamed:
+        renamed["type"] = IndexType(renamed["type"])
     if clock is not None:
         renamed["clock"] = clock
     return Engine.open(where, **renamed)

@@ -59,10 +59,14 @@ class Include(msgspec.Struct, frozen=True):
 
 
 class Upsert(Command[str], frozen=True):
-    """Insert or replace records, all or none; of records with one id the last wins. "Success"."""
+    """Insert or replace records, all or none; of records with one id the last wins. "Success".
+
+    embed: whether records that are all of data alone are embedded, where the index has models.
+    """
 
     records: tuple[Record, ...]
     namespace: str = DEFAULT_NAMESPACE
+    embed: bool = True
 
 
 class UpsertArrays(Command[str], frozen=True, eq=False):
@@ -96,6 +100,8 @@ class Query(Command[list[QueryResult]], frozen=True):
     fusion_algorithm: FusionAlgorithm | None = None
     query_mode: QueryMode | None = None
     namespace: str = DEFAULT_NAMESPACE
+    fusion_window: int | None = None
+    dense_weight: float | None = None
 
 
 class QueryMany(Command[list[list[QueryResult]]], frozen=True):
@@ -122,10 +128,16 @@ class StartQuery(Command[tuple[str, list[QueryResult]]], frozen=True):
 
 
 class FetchNext(Command[list[QueryResult]], frozen=True):
-    """The next `additional_k` results of a resumable query; [] once it is exhausted."""
+    """The next `additional_k` results of a resumable query; [] once it is exhausted.
+
+    batch: the number of the batch asked for: 1 is the first fetch after the start. The number of the batch
+    that came last gives that batch again, whatever `additional_k` is; one more gives the next; any other is
+    an error. None always gives the next.
+    """
 
     uuid: str
     additional_k: int
+    batch: int | None = None
 
 
 class EndQuery(Command[str], frozen=True):
@@ -195,6 +207,13 @@ class RenameNamespace(Command[str], frozen=True):
     namespace: str
     new_namespace: str
     delete_existing: bool = False
+
+
+class Compact(Command[int], frozen=True):
+    """Do at once what is otherwise done in the background: make graphs without tombstones, drop records that
+    no
+    open query sees, give free space back to the system. How many bytes smaller the index is on disk.
+    """
 
 
 AnyCommand = Command[Any]

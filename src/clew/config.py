@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from clew.errors import ClientError
-from clew.types import Metric
+from clew.types import Embedder, IndexType, Metric, SparseEncoder
 
 # The first that is set wins. The second names are those of the Upstash SDKs, so that what is
 # configured for them works here.
@@ -19,6 +21,18 @@ RETRIES_DEFAULT = 3
 RETRY_INTERVAL_S_DEFAULT = 1.0
 
 Location = str | os.PathLike[str]
+M = TypeVar("M")
+
+
+class Durability(enum.StrEnum):
+    """When a write to a directory is acknowledged.
+
+    full: once the disk has it: it survives the loss of power. normal: once the system has it: it survives a
+    crash or kill of the process; a loss of power may take the last writes, and leaves the index whole.
+    """
+
+    FULL = "full"
+    NORMAL = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,11 @@ class Settings:
     directory: str | None = None
     dimension: int | None = None
     metric: Metric | None = None
+    type: IndexType | None = None
+    embedding_model: str | Embedder = ""
+    sparse_embedding_model: str | SparseEncoder = ""
+    durability: Durability = Durability.FULL
+    read_only: bool = False
     retries: int = RETRIES_DEFAULT
     retry_interval_s: float = RETRY_INTERVAL_S_DEFAULT
 
@@ -41,6 +60,11 @@ def resolve(
     url: str | None = None,
     dimension: int | None = None,
     similarity_function: Metric | str | None = None,
+    type: IndexType | str | None = None,
+    embedding_model: str | Embedder | None = None,
+    sparse_embedding_model: str | SparseEncoder | None = None,
+    durability: Durability | str = Durability.FULL,
+    read_only: bool = False,
     retries: int = RETRIES_DEFAULT,
     retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
     environment: Mapping[str, str] = os.environ,
@@ -58,15 +82,33 @@ def resolve(
         raise ClientError(f"url is {url!r}; expected one that starts with http:// or https://")
     if token is not None and not remote:
         raise ClientError(f"token is for a server, and {where!r} is none; leave it out")
+    durable = durability_of(durability)
+    if (read_only or durable is not Durability.FULL) and (remote or where == MEMORY):
+        raise ClientError(
+            f"durability and read_only are for a directory, and {where!r} is none; leave them out"
+        )
     return Settings(
         url=where if remote else None,
         token=token or _first(TOKEN_VARIABLES, environment) if remote else None,
         directory=None if remote or where == MEMORY else where,
         dimension=_dimension(dimension),
         metric=_metric(similarity_function),
+        type=_type(type),
+        embedding_model=_model("embedding_model", embedding_model, "embed_documents"),
+        sparse_embedding_model=_model("sparse_embedding_model", sparse_embedding_model, "encode_documents"),
+        durability=durable,
+        read_only=read_only,
         retries=retries,
         retry_interval_s=retry_interval,
     )
+
+
+def durability_of(value: Durability | str) -> Durability:
+    """The setting that `value` names. Raises ClientError for another."""
+    try:
+        return Durability(value)
+    except ValueError:
+        raise ClientError(f"durability is {value!r}; expected one of {', '.join(Durability)}") from None
 
 
 def from_env(
@@ -106,6 +148,23 @@ def _dimension(dimension: int | None) -> int | None:
     if isinstance(dimension, int) and not isinstance(dimension, bool) and dimension >= 1:
         return dimension
     raise ClientError(f"dimension is {dimension!r}; expected an int of at least 1")
+
+
+def _model(name: str, model: M | None, method: str) -> M | str:
+    if model is None:
+        return ""
+    if (isinstance(model, str) and model) or callable(getattr(model, method, None)):
+        return model
+    raise ClientError(f"{name} is {model!r}; expected the name of a model, or an object with {method}()")
+
+
+def _type(type: IndexType | str | None) -> IndexType | None:
+    if type is None:
+        return None
+    try:
+        return IndexType(type)
+    except ValueError:
+        raise ClientError(f"type is {type!r}; expected one of {', '.join(IndexType)}") from None
 
 
 def _metric(similarity_function: Metric | str | None) -> Metric | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Metadata = dict[str, Any]
 
@@ -17,6 +21,14 @@ class Metric(enum.StrEnum):
     COSINE = "COSINE"
     EUCLIDEAN = "EUCLIDEAN"
     DOT_PRODUCT = "DOT_PRODUCT"
+
+
+class IndexType(enum.StrEnum):
+    """Which vectors the records of an index have."""
+
+    DENSE = "DENSE"
+    SPARSE = "SPARSE"
+    HYBRID = "HYBRID"
 
 
 class MetadataUpdateMode(enum.StrEnum):
@@ -188,3 +200,33 @@ class QueryRequest(TypedDict, total=False):
     weighting_strategy: WeightingStrategy
     fusion_algorithm: FusionAlgorithm
     query_mode: QueryMode
+    fusion_window: int
+    dense_weight: float
+
+
+class Embedder(Protocol):
+    """A dense model: what an index asks to embed texts. Any number of threads may ask at once.
+
+    name: what the index writes down, and gives in `info`. dimension: of the vectors.
+    """
+
+    name: str
+    dimension: int
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of texts to be found: shape (len(texts), dimension), float32, finite."""
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a text to be searched for: shape (dimension,), float32, finite."""
+
+
+class SparseEncoder(Protocol):
+    """A sparse model. An empty vector stands for a text that has nothing to be found by."""
+
+    name: str
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The sparse vectors of texts to be found."""
+
+    def encode_query(self, text: str) -> SparseVector:
+        """The sparse vector of a text to be searched for."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clew import Index
-from clew.demo import Sample, load, show
+from clew import Index, cli
+from clew.demo import Sample, load, search, show
 
 
 def clew(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -100,9 +100,20 @@ def test_the_demo_takes_less_than_ten_seconds(demo: tuple[str, float]) -> None:
     assert demo[1] < 10
 
 
-def test_more_pages_than_there_are_end_where_the_titles_end(sample: Sample) -> None:
-    output = clew("demo", "--pages", "9", "--page-size", "100", "--like", "chef's table").stdout
-    shown = ids(output)
+def test_more_pages_than_there_are_end_where_the_titles_end(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # What the filter admits and some others; the rest of the sample would only take time to index.
+    rows = sorted({*matching(sample), *range(500)})
+    some = Sample(
+        [sample.ids[row] for row in rows],
+        sample.vectors[rows],
+        [sample.metadata[row] for row in rows],
+        [sample.data[row] for row in rows],
+    )
+    monkeypatch.setattr(show, "load", lambda: some)
+    assert cli.main(["demo", "--pages", "9", "--page-size", "100", "--like", "chef's table"]) == 0
+    shown = ids(capsys.readouterr().out)
     assert sorted(shown) == sorted(sample.ids[row] for row in matching(sample))
     assert sample.metadata[sample.ids.index(shown[0])]["title"] == "Chef's Table"
 
@@ -119,6 +130,27 @@ def test_only_a_terminal_is_waited_for(
         with index.resumable_query(vector=sample.vectors[0], top_k=5, include_metadata=True) as query:
             show.show_pages(console, query, show.Progress(), 4, 5)
     assert len(waited) == waits
+
+
+def test_words_are_searched_page_by_page_to_the_end(sample: Sample) -> None:
+    ran = clew("demo", "--text", "a detective who hunts a serial killer in Norway", "--pages", "2")
+    assert ran.returncode == 0, ran.stderr
+    shown = ids(ran.stdout)
+    assert len(set(shown)) == 12
+    about = " ".join(sample.data[sample.ids.index(id)] for id in shown).lower()
+    assert "serial killer" in about
+    assert "detective" in about
+    assert "8807 titles match, and every one came: 0 repeated." in ran.stdout
+    code = ran.stdout[ran.stdout.index("index = Index(") :].rstrip()
+    rows = sorted({*map(sample.ids.index, shown), *range(300)})
+    names = {
+        "ids": [sample.ids[row] for row in rows],
+        "texts": [search.texts_of(sample)[row] for row in rows],
+        "metadata": [sample.metadata[row] for row in rows],
+    }
+    exec("from clew import Index\n" + code, names)
+    assert {hit.id for hit in [*names["first"], *names["more"]]} & set(shown)
+    names["query"].stop()
 
 
 def test_a_title_that_is_not_there_is_named() -> None:

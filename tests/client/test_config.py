@@ -71,7 +71,7 @@ def test_from_env_needs_a_server_in_the_environment() -> None:
 
 @pytest.mark.parametrize("shell", [Index, AsyncIndex])
 def test_what_a_server_decides_cannot_be_asked_of_it(shell: Any) -> None:
-    for settings in ({"dimension": 3}, {"similarity_function": "COSINE"}):
+    for settings in ({"dimension": 3}, {"similarity_function": "COSINE"}, {"type": "SPARSE"}):
         with pytest.raises(ClientError, match="is a server, and the index there has its dimension"):
             shell("http://host/index", "token", **settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -90,16 +91,20 @@ def test_where_it_may_have_been_carried_out_only_reads_are_tried_again(
         assert len(line.seen) == 1
 
 
-def test_a_batch_is_never_asked_for_twice() -> None:
+def test_a_batch_that_does_not_come_is_asked_for_again_under_its_number() -> None:
     line = Line(httpx.ReadTimeout("late"), 0, STARTED)
     query = index_over(line).resumable_query([1.0])
     query.start()
     line.times = 9
     with pytest.raises(TransportError) as raised:
         query.fetch_next(5)
-    assert not raised.value.retry_is_safe
-    assert [request.url.path for request in line.seen[1:]] == ["/index/resumable-query-next"]
-    line.times, line.answer = 0, (200, b'{"result": "Success"}')
+    assert raised.value.retry_is_safe
+    line.times, line.answer = 0, (200, b'{"result": [{"id": "a", "score": 1}, {"id": "b", "score": 1}]}')
+    assert [hit.id for hit in query.fetch_next(1)] == ["a"]
+    assert [hit.id for hit in query.fetch_next(3)] == ["b", "a", "b"]
+    asked = [json.loads(request.content) for request in line.seen[1:]]
+    assert [(one["batch"], one["additionalK"]) for one in asked] == [(1, 5)] * 4 + [(2, 2)]
+    line.answer = (200, b'{"result": "Success"}')
     assert query.stop() == "Success"
 
 

@@ -91,7 +91,8 @@ def test_start_fetch_next_and_stop_carry_one_command_each(
     assert ids(query.fetch_next()) == ["5", "6", "7", "8", "9"]
     assert query.fetch_next(1) == []
     assert query.stop() == "Success"
-    assert backend.asked[1:] == [FetchNext("u", 2), FetchNext("u", 10), FetchNext("u", 1), EndQuery("u")]
+    asked = [FetchNext("u", 2, 1), FetchNext("u", 10, 2), FetchNext("u", 1, 3), EndQuery("u")]
+    assert backend.asked[1:] == asked
 
 
 def test_a_query_that_is_not_started_says_so(backend: ListBackend, query: ResumableQuery) -> None:

@@ -20,14 +20,26 @@ WORLDS = [
 ]
 
 
-# A server has the same engine behind it, so one world of either size shows that nothing is lost on the way.
-REMOTE_WORLDS = [("exact", "COSINE"), ("graph", "EUCLIDEAN")]
+# A directory has the same graphs, and a server the same engine: a world or two of either size show
+# that nothing is lost on the way. The slow tests read the others too.
+QUICK_WORLDS = {
+    "memory": WORLDS,
+    "directory": [("exact", "EUCLIDEAN"), ("graph", "COSINE"), ("graph", "DOT_PRODUCT")],
+    "remote": [("exact", "COSINE"), ("graph", "EUCLIDEAN")],
+}
 
 
 @pytest.fixture(
     scope="session",
-    params=[(kind, *world) for kind in KINDS for world in (REMOTE_WORLDS if kind == "remote" else WORLDS)],
-    ids="-".join,
+    params=[
+        pytest.param(
+            (kind, *world),
+            id="-".join((kind, *world)),
+            marks=[] if world in QUICK_WORLDS[kind] else [pytest.mark.slow],
+        )
+        for kind in KINDS
+        for world in WORLDS
+    ],
 )
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Every size and metric, over every kind of index. Not to be written to."""

@@ -140,3 +140,27 @@ def test_one_vector_and_all_copies() -> None:
     assert slots == list(range(3000))
     copies.apply(NO_ROWS, np.arange(3000, dtype=np.uint32), 2)
     assert len(copies.cursor(np.zeros(8, np.float32)).next(5)[0]) == 0
+
+
+def test_a_filter_far_from_the_query_does_not_make_a_walk_wander() -> None:
+    rows = clustered(20000, 16, seed=17)
+    graph = _core.Graph(16, "EUCLIDEAN", ef_construction=48)
+    graph.apply(rows, NONE, 1, 2)
+    for query in rows[:5]:
+        order, _ = brute_force(rows, query, "EUCLIDEAN")
+        far = np.zeros(20000, bool)
+        far[order[-3000:]] = True
+        cursor = graph.cursor(query, allowed=bitmap(far))
+        assert cursor.next(10)[0].tolist() == order[-3000:-2990].tolist()
+        assert cursor.walked < 3000
+
+
+def test_one_batch_under_a_filter_goes_on_where_its_beam_was_too_short() -> None:
+    graph, rows = linked_graph()
+    allowed = np.random.default_rng(3).random(6000) < 0.3
+    for query in rows[1500::700]:
+        slots = graph.search(query, 30, 10, bitmap(allowed))[0]
+        assert len(set(slots.tolist())) == 30
+        assert allowed[slots].all()
+        cursor = graph.cursor(query, 10, bitmap(allowed))
+        assert cursor.next(30)[0].tolist() == slots.tolist()

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from clew._core import Graph
 from clew.commands import Delete, UpsertArrays
-from clew.engine import namespace as namespace_module
+from clew.engine import generation as generation_module
 from clew.engine.calibrate import COST_MAX, COST_MIN, scan_cost
 from clew.engine.engine import Engine
-from clew.engine.namespace import Generation
+from clew.engine.generation import Generation
 from opening import FakeClock
 
 LINKED_AT = 2048
@@ -112,7 +112,7 @@ def test_it_is_measured_when_a_graph_is_linked_and_once_per_doubling(
         sizes.append(graph.size)
         return 0.5 + len(sizes) / 100
 
-    monkeypatch.setattr(namespace_module, "scan_cost", measure)
+    monkeypatch.setattr(generation_module, "scan_cost", measure)
     engine: Engine = make_engine()
     vectors = np.random.default_rng(0).standard_normal((9000, 4)).astype(np.float32)
     for first in range(0, 9000, 1000):
@@ -126,13 +126,14 @@ def test_a_compaction_keeps_the_cost_and_does_not_measure_again(
     make_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    monkeypatch.setattr(namespace_module, "scan_cost", lambda graph: sizes.append(graph.size) or 0.75)
+    monkeypatch.setattr(generation_module, "scan_cost", lambda graph: sizes.append(graph.size) or 0.75)
     engine: Engine = make_engine()
     n = 6000
     ids = tuple(f"n{i}" for i in range(n))
     engine.execute(UpsertArrays(ids, np.random.default_rng(0).standard_normal((n, 4)).astype(np.float32)))
     before = generation_of(engine)
     engine.execute(Delete(ids=ids[: n // 2 + 10]))
+    engine._upkeep.work()
     after = generation_of(engine)
     assert after is not before
     assert after.graph.scan_cost == pytest.approx(0.75)

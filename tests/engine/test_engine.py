@@ -59,7 +59,7 @@ def state(engine: Engine) -> Any:
 REFUSED: list[tuple[Command[Any], type[ClientError], str]] = [
     (Upsert((Record("x", vector(1.0)),)), DimensionMismatch, "Invalid vector dimension: 1, expected: 2"),
     (Upsert((Record("x", V), Record("y"))), ClientError, "This index requires dense vectors"),
-    (Upsert((Record("x", data="text"),)), ClientError, "This index requires dense vectors"),
+    (Upsert((Record("x", data="text"),)), ClientError, "Embedding data for this index is not allowed"),
     (Upsert((Record("x", sparse_vector=SPARSE),)), ClientError, "This index requires dense vectors"),
     (Upsert((Record("x", V, SPARSE),)), ClientError, "This index does not support sparse vectors"),
     (
@@ -140,12 +140,12 @@ def test_the_first_upsert_decides_the_dimension(make_engine: Any) -> None:
 
 def test_a_failed_first_upsert_decides_nothing(make_engine: Any) -> None:
     engine = make_engine()
-    engine._catalog.records._writer.execute(
+    engine._catalog.records.file.connection.execute(
         "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.vectors BEGIN SELECT RAISE(ABORT, 'on fire'); END"
     )
     with pytest.raises(StorageError):
         upsert(engine, ("a", [1.0, 2.0, 3.0]), namespace="ns")
-    engine._catalog.records._writer.execute("DROP TRIGGER broken")
+    engine._catalog.records.file.connection.execute("DROP TRIGGER broken")
     assert engine.execute(ListNamespaces()) == [""]
     upsert(engine, ("a", [1.0]))
     assert ids(engine, 1.0) == ["a"]
@@ -154,7 +154,7 @@ def test_a_failed_first_upsert_decides_nothing(make_engine: Any) -> None:
 def test_a_failing_write_leaves_the_index_as_it_was_and_usable(two: Engine) -> None:
     records: Any = two._catalog.records
     before = state(two)
-    records._writer.execute(
+    records.file.connection.execute(
         "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.vectors BEGIN SELECT RAISE(ABORT, 'on fire'); END"
     )
     for command in (Upsert((Record("a", V), Record("z", V))), Update(Record("a", metadata={}))):
@@ -162,7 +162,7 @@ def test_a_failing_write_leaves_the_index_as_it_was_and_usable(two: Engine) -> N
             two.execute(command)
     assert state(two) == before
     assert ids(two, 1.0, 0.0) == ["a", "b"]
-    records._writer.execute("DROP TRIGGER broken")
+    records.file.connection.execute("DROP TRIGGER broken")
     upsert(two, ("z", [1.0, 0.1]))
     assert ids(two, 1.0, 0.0) == ["a", "z", "b"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from clew.commands import Fetch, Include, Info, Record, Update, Upsert, UpsertArrays
 from clew.engine.engine import Engine
-from clew.engine.records import DATA_BYTES_MAX, METADATA_BYTES_MAX
+from clew.engine.metadata import DATA_BYTES_MAX, METADATA_BYTES_MAX
 from clew.errors import ClientError
 from clew.types import MetadataUpdateMode
 from engine_calls import upsert, vector

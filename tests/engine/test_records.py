@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ import apsw
 import numpy as np
 import pytest
 
-from clew.engine.records import Batch, IndexSettings, Texts, decode_metadata, encode_metadata, partial_decoder
-from clew.engine.sqlite import CHUNK_ROWS, PREFIX_SORT_MAX, RECORDS_FILE, SqliteRecords
+from clew.engine.metadata import decode_metadata, encode_metadata, partial_decoder
+from clew.engine.records import Batch, IndexSettings, Texts
+from clew.engine.sqlite import RECORDS_FILE, SqliteRecords
+from clew.engine.sqlite_file import CHUNK_ROWS
+from clew.engine.sqlite_reads import PREFIX_SORT_MAX
 from clew.errors import ClientError, Corruption, StorageError
 from clew.types import Metric
 
@@ -85,10 +89,10 @@ def test_a_removed_row_is_seen_by_older_readers_until_it_is_purged(records: Sqli
     assert [one.id for one in records.live()] == ["b"]
     assert first in records.texts([first], metadata=True, data=True)
     with records.writing(3):
-        records.purge(1, 1)
+        assert records.purge(1, 1, 10) == 0
     assert first in records.texts([first], metadata=True, data=True)
     with records.writing(4):
-        records.purge(1, 2)
+        assert records.purge(1, 2, 10) == 1
     assert first not in records.texts([first], metadata=True, data=True)
     assert listed(records, seq=1) == ["b"]
 
@@ -123,21 +127,21 @@ def test_what_fails_inside_a_transaction_leaves_no_trace(records: SqliteRecords)
 
 def test_a_failing_store_is_a_storage_error_and_rolls_back(records: SqliteRecords) -> None:
     add(records, "a")
-    records._writer.execute(
+    records.file.connection.execute(
         "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.vectors WHEN NEW.row > 2"
         " BEGIN SELECT RAISE(ABORT, 'on fire'); END"
     )
     with pytest.raises(StorageError, match="on fire"):
         add(records, "b", "c")
     assert listed(records, seq=99) == ["a"]
-    records._writer.execute("DROP TRIGGER broken")
+    records.file.connection.execute("DROP TRIGGER broken")
     add(records, "b", "c")
     assert listed(records) == ["a", "b", "c"]
 
 
 def test_a_full_disk_says_so(records: SqliteRecords) -> None:
-    [(pages,)] = records._writer.execute("PRAGMA page_count")
-    records._writer.execute(f"PRAGMA max_page_count = {pages}")
+    [(pages,)] = records.file.connection.execute("PRAGMA page_count")
+    records.file.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StorageError, match="disk is full"):
         add(records, *map(str, range(5_000)))
     assert listed(records, seq=99) == []
@@ -219,7 +223,7 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     file = apsw.Connection(str(tmp_path / RECORDS_FILE))
     file.execute("PRAGMA user_version = 99")
     file.close()
-    with pytest.raises(Corruption, match="expected format version 1, found version 99"):
+    with pytest.raises(Corruption, match="expected format version 2, found version 99"):
         SqliteRecords(tmp_path, SETTINGS)
 
 
@@ -253,3 +257,51 @@ NO_JSON: list[Any] = [
 def test_metadata_that_json_cannot_hold_is_refused_by_id(metadata: Any) -> None:
     with pytest.raises(ClientError, match="metadata of id 'seven'"):
         encode_metadata("seven", metadata)
+
+
+def test_removed_rows_are_read_until_they_are_purged(records: SqliteRecords) -> None:
+    first = add(records, "a", "b", "c")
+    for seq, row in ((2, first + 1), (3, first)):
+        with records.writing(seq):
+            records.remove([row])
+    assert [(one.id, one.deleted_seq) for one in records.removed(1, 0, 3)] == [("a", 3), ("b", 2)]
+    assert [one.id for one in records.removed(1, 2, 3)] == ["a"]
+    assert [one.id for one in records.removed(1, 0, 2)] == ["b"]
+    assert records.removed_count(1, 0, first + 1) == 1
+    assert records.removed_count(1, 2, first) == 0
+    assert records.removed_bytes(1, 0, 3) == 2 * (8 + 1)
+    for seq, limit in ((4, 1), (5, 9)):
+        with records.writing(seq):
+            assert records.purge(1, 3, limit) == 1
+    assert records.removed(1, 0, 3) == []
+    assert records.namespaces()[0].purged_seq == 3
+
+
+def test_a_store_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = apsw.Connection(str(tmp_path / RECORDS_FILE))
+    file.execute("PRAGMA page_size = 16384")
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute((Path(__file__).parents[1] / "formats" / "records-1.sql").read_text())
+    file.close()
+    with pytest.raises(Corruption, match="found version 1"):
+        SqliteRecords(tmp_path, SETTINGS, read_only=True)
+    records = SqliteRecords(tmp_path, SETTINGS)
+    assert listed(records) == ["a", "b"]
+    assert records.seq == 3
+    assert records.namespaces()[0].purged_seq == 3
+    assert list(records.file.select("PRAGMA auto_vacuum")) == [(2,)]
+    assert add(records, "c") == 4
+    records.close()
+
+
+def test_the_log_is_checkpointed_by_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.engine.checkpointer.CHECKPOINT_BYTES", 1 << 16)
+    records = SqliteRecords(tmp_path, SETTINGS)
+    before = (tmp_path / RECORDS_FILE).stat().st_size
+    add(records, *map(str, range(2000)))
+    until = time.monotonic() + 10
+    while (tmp_path / RECORDS_FILE).stat().st_size == before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert (tmp_path / RECORDS_FILE).stat().st_size > before
+    records.close()
+    assert not [one for one in threading.enumerate() if one.name == "clew-checkpoint"]

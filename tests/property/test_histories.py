@@ -6,7 +6,6 @@ with the namespace as it was when it started.
 
 from __future__ import annotations
 
-import functools
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from clew import ClientError, Index, QueryResult, ResumableQuery
+from clew import ClientError, Index, IndexType, Metric, QueryResult, ResumableQuery
 from clew._core import Graph
 from clew.engine import catalog
 from model import FILTERS, Kept, Model, patched
@@ -302,6 +301,11 @@ class InDirectory(Histories):
     durable = True
 
 
+def small_graph(kind: IndexType, dimension: int, metric: Metric) -> Graph:
+    """One that has edges from the fourth vector on."""
+    return Graph(dimension, metric.value, link_min=4)
+
+
 class OverGraph(Histories):
     """COSINE, in memory, over a graph however few the vectors: complete and stable, though not exact."""
 
@@ -309,7 +313,7 @@ class OverGraph(Histories):
 
     def __init__(self) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(catalog, "Graph", functools.partial(Graph, link_min=4))
+        self.patch.setattr(catalog, "part_of", small_graph)
         super().__init__()
 
     def teardown(self) -> None:
@@ -329,8 +333,18 @@ def _case(machine: type[Histories], examples: int) -> Any:
     return case
 
 
-TestInMemory = _case(InMemory, 40)
-TestInMemoryEuclidean = _case(InMemoryEuclidean, 20)
-TestInMemoryDotProduct = _case(InMemoryDotProduct, 20)
-TestInDirectory = _case(InDirectory, 20)
-TestOverGraph = _case(OverGraph, 30)
+def _long(machine: type[Histories]) -> Any:
+    """Many more of them, in a class of their own, as the settings are those of the class."""
+    return pytest.mark.slow(_case(type(f"Long{machine.__name__}", (machine,), {}), 200))
+
+
+TestInMemory = _case(InMemory, 20)
+TestInMemoryEuclidean = _case(InMemoryEuclidean, 8)
+TestInMemoryDotProduct = _case(InMemoryDotProduct, 8)
+TestInDirectory = _case(InDirectory, 10)
+TestOverGraph = _case(OverGraph, 15)
+TestLongInMemory = _long(InMemory)
+TestLongInMemoryEuclidean = _long(InMemoryEuclidean)
+TestLongInMemoryDotProduct = _long(InMemoryDotProduct)
+TestLongInDirectory = _long(InDirectory)
+TestLongOverGraph = _long(OverGraph)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
+import time
 from typing import Any
 
 import httpx
@@ -10,8 +13,9 @@ import pytest
 
 from clew.engine.engine import Engine
 from clew.server.app import Limits
+from clew.server.lines import Line
 from clew.wire import OPERATIONS
-from opening import TOKEN, ThreadedServer
+from opening import TOKEN, ThreadedServer, server
 
 WRITES = [
     "upsert",
@@ -181,6 +185,117 @@ def test_a_body_that_does_not_arrive_is_not_waited_for_for_ever() -> None:
         server.close()
 
 
+class Hasty(Line):
+    head_seconds = 0.3
+
+
+@pytest.mark.parametrize(
+    "drip", [b"", b"POST / HTTP/1.1\r\nX: ", b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\nGET /"]
+)
+def test_a_head_that_does_not_come_to_an_end_is_not_waited_for_for_ever(drip: bytes) -> None:
+    server = ThreadedServer(line=Hasty)
+    try:
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), 10) as slow:
+            slow.sendall(drip)
+            slow.settimeout(0.05)
+            while time.monotonic() < began + 10:
+                try:
+                    if drip:
+                        slow.sendall(b"x")  # a byte now and then does not help
+                    if not slow.recv(1000):
+                        break
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+        assert 0.25 < time.monotonic() - began < 8
+        assert httpx.get(f"{server.url}/ready").status_code == 200
+    finally:
+        server.close()
+
+
+def test_a_slow_head_that_comes_in_time_is_answered_and_so_is_the_next() -> None:
+    server = ThreadedServer(line=Hasty)
+    try:
+        with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), 10) as slow:
+            for _ in range(3):
+                for part in (b"GET /ready HT", b"TP/1.1\r\nHost: x\r\n", b"\r\n"):
+                    slow.sendall(part)
+                    time.sleep(0.05)
+                assert slow.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x00\xa5", b"GET  / / /\r\n\r\n"])
+def test_what_is_no_http_is_answered_in_the_form_of_every_error(http: httpx.Client, sent: bytes) -> None:
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as odd:
+        odd.sendall(sent)
+        answer = b""
+        while part := odd.recv(1000):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["status"] == 400
+
+
+def test_a_websocket_is_not_spoken(http: httpx.Client) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "eA==",
+        "Sec-WebSocket-Version": "13",
+    }
+    assert http.get("/info", headers=headers).status_code == 200
+
+
+def test_a_resumable_query_belongs_to_its_index(http: httpx.Client, ask: Any) -> None:
+    other = server().host(Engine.open(None))
+    uuid = ask("/resumable-query", {"vector": [1]})["uuid"]
+    url = f"{server().url}/{other.name}"
+    for path in ("resumable-query-next", "resumable-query-end"):
+        answer = http.post(f"{url}/{path}", json={"uuid": uuid})
+        assert (answer.status_code, answer.json()["type"]) == (404, "QueryNotActive")
+    assert ask("/resumable-query-next", {"uuid": uuid}) == []
+    server().stop(other)
+
+
+def test_a_resumable_query_belongs_to_its_token(
+    ask: Any, refused: Any, http: httpx.Client, read_only: dict[str, str]
+) -> None:
+    ask("/upsert", [{"id": i, "vector": [1, i]} for i in range(5)])
+    body = {"vector": [1, 0], "topK": 1}
+    of_full = ask("/resumable-query", body)["uuid"]
+    of_reader = http.post("/resumable-query", json=body, headers=read_only).json()["result"]["uuid"]
+    for path in ("/resumable-query-next", "/resumable-query-end"):
+        assert refused(path, {"uuid": of_full}, headers=read_only)[0] == 404
+        assert refused(path, {"uuid": of_reader})[0] == 404
+    assert len(ask("/resumable-query-next", {"uuid": of_full})) == 4
+    assert http.post("/resumable-query-end", json={"uuid": of_reader}, headers=read_only).status_code == 200
+
+
+def test_more_records_than_a_request_may_have_are_refused_and_none_is_kept(
+    http: httpx.Client, ask: Any, refused: Any
+) -> None:
+    hosted = server().indexes[http.base_url.path.strip("/")]
+    hosted.records_max = 3
+    ask("/upsert", [{"id": i, "vector": [1]} for i in range(3)])
+    status, text = refused("/upsert", [{"id": f"x{i}", "vector": [1]} for i in range(4)])
+    assert (status, text) == (422, "4 records in one request; expected at most 3")
+    assert ask("/info")["vectorCount"] == 3
+
+
+def test_batches_are_right_whether_they_are_quick_or_not(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask("/upsert", [{"id": i, "vector": [1, i / 100]} for i in range(100)])
+    uuid = ask("/resumable-query", {"vector": [1, 0], "topK": 1})["uuid"]
+    ids = ["0"]
+    for seconds in (1.0, 1.0, 0.0, 0.0, 1.0, 0.0):
+        monkeypatch.setattr("clew.server.cursors.INLINE_SECONDS_MAX", seconds)
+        ids += [hit["id"] for hit in ask("/resumable-query-next", {"uuid": uuid, "additionalK": 10})]
+    assert ids == [str(i) for i in range(61)]
+
+
 def test_a_connection_that_breaks_off_leaves_the_server_serving(http: httpx.Client) -> None:
     address = (http.base_url.host, http.base_url.port or 80)
     for sent in (b"", b"POST", b"POST /x HTTP/1.1\r\nContent-Length: 5\r\n\r\n{", b"\x16\x03\x01\x00"):
@@ -193,6 +308,8 @@ def test_health_readiness_and_metrics_need_no_token(http: httpx.Client, ask: Any
     ask("/upsert", [{"id": i, "vector": [1]} for i in range(3)])
     http.post("/upsert", content=b"{")
     http.post("/made-up")
+    uuids = [ask("/resumable-query", {"vector": [1], "topK": 1})["uuid"] for _ in range(3)]
+    ask("/resumable-query-end", {"uuid": uuids.pop()})
     root = str(http.base_url.copy_with(path="/"))
     name = http.base_url.path.strip("/")
     assert httpx.get(f"{root}health").json() == {"status": "alive"}
@@ -204,6 +321,9 @@ def test_health_readiness_and_metrics_need_no_token(http: httpx.Client, ask: Any
         f'clew_requests_total{{index="{name}",endpoint="unknown",status="404"}} 1',
         f'clew_request_seconds_bucket{{index="{name}",endpoint="upsert",le="+Inf"}} 2',
         f'clew_vectors{{index="{name}"}} 3',
+        f'clew_open_cursors{{index="{name}"}} 2',
     ):
         assert line in text.split("\n")
     assert "made-up" not in text
+    [cursor_bytes] = re.findall(rf'clew_cursor_bytes{{index="{name}"}} (\d+)', text)
+    assert int(cursor_bytes) > 0

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import numpy as np
 
-from clew.commands import Command, QueryArrays, UpsertArrays
+from clew.commands import Command, FetchNext, QueryArrays, UpsertArrays
 from clew.config import Settings
 from clew.errors import ClientError, ServerError, TransportError
 from clew.wire import OPERATIONS, Request, raised, request
@@ -41,8 +41,9 @@ class RemoteBackend:
     """Carries commands to the server at `settings.url`. Any number of threads share its connections.
 
     A request that failed on the way is sent again, `settings.retries` times, where that is safe: always
-    when there was no connection, else only for reads. Never a write or a batch of a resumable query that
-    may have been carried out: those raise `TransportError`, whose `retry_is_safe` is then False.
+    when there was no connection, else for reads and for a numbered batch of a resumable query, which is the
+    same batch each time. Never what may have been carried out and would be carried out again: that raises
+    `TransportError`, whose `retry_is_safe` is then False.
     """
 
     def __init__(self, settings: Settings, *, transport: httpx.BaseTransport | None = None) -> None:
@@ -131,7 +132,8 @@ def _exchange(command: Command[Any], settings: Settings) -> _Exchange[Any]:
         if isinstance(reply, httpx.Response):
             break
         assert reply is not None
-        safe = operation.repeatable or isinstance(reply, _NOT_SENT)
+        numbered = isinstance(command, FetchNext) and command.batch is not None
+        safe = operation.repeatable or numbered or isinstance(reply, _NOT_SENT)
         if not safe or tries >= settings.retries:
             what = f"{type(reply).__name__}: {reply}".rstrip(": ")
             raise TransportError(f"{settings.url}: {what}", retry_is_safe=safe) from reply

@@ -21,6 +21,7 @@ from clew.client.values import (
     to_metadata,
     to_namespace,
     to_seconds,
+    to_share,
     to_sparse,
     to_text,
     to_vector,
@@ -105,6 +106,8 @@ def query(
     weighting_strategy: object = None,
     fusion_algorithm: object = None,
     query_mode: object = None,
+    fusion_window: object = None,
+    dense_weight: object = None,
 ) -> Query:
     """`Index.query`."""
     if data is not None:
@@ -129,6 +132,8 @@ def query(
         None if fusion_algorithm is None else to_enum(fusion_algorithm, "fusion_algorithm", FusionAlgorithm),
         None if query_mode is None else to_enum(query_mode, "query_mode", QueryMode),
         to_namespace(namespace) if namespace else "",
+        None if fusion_window is None else to_count(fusion_window, "fusion_window"),
+        None if dense_weight is None else to_share(dense_weight, "dense_weight"),
     )
 
 

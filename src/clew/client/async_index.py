@@ -16,11 +16,13 @@ from clew.client.records import RecordLike
 from clew.client.steps import adrive
 from clew.client.values import SparseLike, VectorLike
 from clew.commands import Info, ListNamespaces
-from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Location, from_env, resolve
+from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Durability, Location, from_env, resolve
 from clew.types import (
     DeleteResult,
+    Embedder,
     FetchResult,
     FusionAlgorithm,
+    IndexType,
     InfoResult,
     Metadata,
     MetadataUpdateMode,
@@ -29,6 +31,7 @@ from clew.types import (
     QueryRequest,
     QueryResult,
     RangeResult,
+    SparseEncoder,
     WeightingStrategy,
 )
 
@@ -51,6 +54,11 @@ class AsyncIndex:
         url: str | None = None,
         dimension: int | None = None,
         similarity_function: Metric | str | None = None,
+        type: IndexType | str | None = None,
+        embedding_model: str | Embedder | None = None,
+        sparse_embedding_model: str | SparseEncoder | None = None,
+        durability: Durability | str = Durability.FULL,
+        read_only: bool = False,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
         allow_telemetry: bool = False,
@@ -61,6 +69,11 @@ class AsyncIndex:
             url=url,
             dimension=dimension,
             similarity_function=similarity_function,
+            type=type,
+            embedding_model=embedding_model,
+            sparse_embedding_model=sparse_embedding_model,
+            durability=durability,
+            read_only=read_only,
             retries=retries,
             retry_interval=retry_interval,
         )
@@ -120,6 +133,8 @@ class AsyncIndex:
         weighting_strategy: WeightingStrategy | None = None,
         fusion_algorithm: FusionAlgorithm | None = None,
         query_mode: QueryMode | None = None,
+        fusion_window: int | None = None,
+        dense_weight: float | None = None,
     ) -> list[QueryResult]:
         """As `Index.query`."""
         return await self._call(
@@ -136,6 +151,8 @@ class AsyncIndex:
                 weighting_strategy,
                 fusion_algorithm,
                 query_mode,
+                fusion_window,
+                dense_weight,
             )
         )
 
@@ -160,6 +177,8 @@ class AsyncIndex:
         weighting_strategy: WeightingStrategy | None = None,
         fusion_algorithm: FusionAlgorithm | None = None,
         query_mode: QueryMode | None = None,
+        fusion_window: int | None = None,
+        dense_weight: float | None = None,
     ) -> ResumableQuery:
         """As `Index.resumable_query`."""
         command = arguments.resumable_query(
@@ -176,6 +195,8 @@ class AsyncIndex:
             weighting_strategy=weighting_strategy,
             fusion_algorithm=fusion_algorithm,
             query_mode=query_mode,
+            fusion_window=fusion_window,
+            dense_weight=dense_weight,
         )
         return ResumableQuery(command, acall=self._call)
 

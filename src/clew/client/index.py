@@ -16,11 +16,13 @@ from clew.client.records import RecordLike
 from clew.client.steps import drive
 from clew.client.values import SparseLike, VectorLike
 from clew.commands import Info, ListNamespaces
-from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Location, from_env, resolve
+from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Durability, Location, from_env, resolve
 from clew.types import (
     DeleteResult,
+    Embedder,
     FetchResult,
     FusionAlgorithm,
+    IndexType,
     InfoResult,
     Metadata,
     MetadataUpdateMode,
@@ -29,6 +31,7 @@ from clew.types import (
     QueryRequest,
     QueryResult,
     RangeResult,
+    SparseEncoder,
     WeightingStrategy,
 )
 
@@ -47,6 +50,12 @@ class Index:
     url: the same as a URL for location.
     dimension: of the vectors; None takes it from the directory, else from the first upsert.
     similarity_function: COSINE, EUCLIDEAN or DOT_PRODUCT; None takes it from the directory, else COSINE.
+    type: DENSE, SPARSE or HYBRID (both vectors); None takes it from the directory, else DENSE.
+    embedding_model, sparse_embedding_model: what makes dense and sparse vectors of texts (`data`): a name
+    such as "builtin/hashing" or "BM25", or an object; None takes those of the directory, else there are
+    none. A new index has the dimension of its model.
+    durability: of a directory: "full" acknowledges writes once the disk has them, "normal" once the system.
+    read_only: see a directory for ever as it is now, beside the process that writes to it.
     retries, retry_interval: how often a request to a server is tried again, and the seconds between.
     allow_telemetry: accepted so that code written for other clients runs; nothing is ever sent.
 
@@ -61,6 +70,11 @@ class Index:
         url: str | None = None,
         dimension: int | None = None,
         similarity_function: Metric | str | None = None,
+        type: IndexType | str | None = None,
+        embedding_model: str | Embedder | None = None,
+        sparse_embedding_model: str | SparseEncoder | None = None,
+        durability: Durability | str = Durability.FULL,
+        read_only: bool = False,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
         allow_telemetry: bool = False,
@@ -71,6 +85,11 @@ class Index:
             url=url,
             dimension=dimension,
             similarity_function=similarity_function,
+            type=type,
+            embedding_model=embedding_model,
+            sparse_embedding_model=sparse_embedding_model,
+            durability=durability,
+            read_only=read_only,
             retries=retries,
             retry_interval=retry_interval,
         )
@@ -138,10 +157,15 @@ class Index:
         weighting_strategy: WeightingStrategy | None = None,
         fusion_algorithm: FusionAlgorithm | None = None,
         query_mode: QueryMode | None = None,
+        fusion_window: int | None = None,
+        dense_weight: float | None = None,
     ) -> list[QueryResult]:
         """The `top_k` nearest records that match `filter`, nearest first; ties in insertion order.
 
         Exactly one of `vector`, `data`, `sparse_vector`, or `vector` with `sparse_vector`.
+        weighting_strategy: IDF weights sparse values by how rare their index is.
+        fusion_algorithm: how two halves become one ranking, RRF (default) or DBSF. fusion_window: how many
+        of each are fused, 1 to 10,000. dense_weight: the share of the dense half, 0 to 1, 0.5 by default.
         """
         return self._call(
             arguments.query(
@@ -157,6 +181,8 @@ class Index:
                 weighting_strategy,
                 fusion_algorithm,
                 query_mode,
+                fusion_window,
+                dense_weight,
             )
         )
 
@@ -179,11 +205,15 @@ class Index:
         weighting_strategy: WeightingStrategy | None = None,
         fusion_algorithm: FusionAlgorithm | None = None,
         query_mode: QueryMode | None = None,
+        fusion_window: int | None = None,
+        dense_weight: float | None = None,
     ) -> ResumableQuery:
         """A query that can be fetched from again and again, until it has returned every match.
 
         top_k: how many results `start` returns.
         max_idle: seconds without a call after which the query is stopped.
+        fusion_window: fuse so many of each half into one ranking that no batch size changes; None fuses
+        each batch by itself, as the hosted service does.
         The other arguments are those of `query`. Nothing happens before `start`.
         """
         command = arguments.resumable_query(
@@ -200,6 +230,8 @@ class Index:
             weighting_strategy=weighting_strategy,
             fusion_algorithm=fusion_algorithm,
             query_mode=query_mode,
+            fusion_window=fusion_window,
+            dense_weight=dense_weight,
         )
         return ResumableQuery(command, call=self._call)
 

@@ -40,10 +40,11 @@ def open_async_backend(settings: Settings) -> AsyncBackend:
 
 def _require_plain(settings: Settings) -> None:
     """What a server decides cannot be asked for; what the client of a server needs must be there."""
-    if settings.dimension is not None or settings.metric is not None:
+    models = settings.embedding_model or settings.sparse_embedding_model
+    if models or any(asked is not None for asked in (settings.type, settings.dimension, settings.metric)):
         raise ClientError(
-            f"{settings.url!r} is a server, and the index there has its dimension and similarity_function "
-            "from its creation; leave them out"
+            f"{settings.url!r} is a server, and the index there has its dimension, "
+            "similarity_function, type and models from its creation; leave them out"
         )
     try:
         import httpx  # noqa: F401
@@ -56,4 +57,13 @@ def _require_plain(settings: Settings) -> None:
 def _open_engine(settings: Settings) -> Engine:
     from clew.engine.engine import Engine
 
-    return Engine.open(settings.directory, dimension=settings.dimension, metric=settings.metric)
+    return Engine.open(
+        settings.directory,
+        dimension=settings.dimension,
+        metric=settings.metric,
+        type=settings.type,
+        embedding_model=settings.embedding_model,
+        sparse_embedding_model=settings.sparse_embedding_model,
+        durability=settings.durability,
+        read_only=settings.read_only,
+    )

@@ -51,6 +51,8 @@ class ResumableQuery:
         self._why_stopped = State.STOPPED.value
         self._uuid = ""
         self._unread: deque[QueryResult] = deque()
+        self._arrived = 0  # the number of the last batch that came
+        self._lost: FetchNext | None = None  # the batch that was asked for and did not come
         self._turn = threading.Lock()
         if acall is not None:
             # Only for those who await: importing asyncio takes longer than the rest of clew.
@@ -133,13 +135,31 @@ class ResumableQuery:
         wanted = to_count(additional_k, "additional_k")
         self._require(State.ACTIVE)
         batch = [self._unread.popleft() for _ in range(min(wanted, len(self._unread)))]
-        if self._uuid and len(batch) < wanted:
+        while self._uuid and (missing := wanted - len(batch)):
+            repeated = self._lost is not None
             try:
-                batch += yield from self._ask(FetchNext(self._uuid, wanted - len(batch)))
+                hits = yield from self._batch(missing)
             except BaseException:
                 self._unread.extendleft(reversed(batch))
                 raise
+            batch += hits[:missing]
+            self._unread.extend(hits[missing:])
+            if not repeated:
+                break
         return batch
+
+    def _batch(self, wanted: int) -> Steps[list[QueryResult]]:
+        """The next batch; that which did not arrive before, if there is one, as it was asked for then."""
+        command = self._lost or FetchNext(self._uuid, wanted, self._arrived + 1)
+        self._lost = command
+        try:
+            hits = yield from self._ask(command)
+        except ClientError:
+            self._lost = None  # refused, so nothing was taken
+            raise
+        self._lost = None
+        self._arrived += 1
+        return hits
 
     def _stop(self) -> Steps[str]:
         self._require(State.ACTIVE)
@@ -155,7 +175,7 @@ class ResumableQuery:
         self._require(State.ACTIVE)
         if not self._unread and self._uuid:
             wanted = max(self._command.query.top_k, ITERATION_BATCH_MIN)
-            self._unread.extend((yield from self._ask(FetchNext(self._uuid, wanted))))
+            self._unread.extend((yield from self._batch(wanted)))
         return self._unread.popleft() if self._unread else None
 
     def _leave(self) -> Steps[None]:

@@ -117,6 +117,15 @@ def to_seconds(value: object, name: str) -> float:
     raise refusal(name, value, "a number of seconds above 0")
 
 
+def to_share(value: object, name: str) -> float:
+    """A number from 0 to 1."""
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        share = float(value)
+        if 0 <= share <= 1:
+            return share
+    raise refusal(name, value, "a number from 0 to 1")
+
+
 def to_enum(value: object, name: str, kind: type[_E]) -> _E:
     """A member of `kind`, or its text."""
     if isinstance(value, kind):

@@ -21,6 +21,8 @@ FILTER = "year >= 2015 AND genres CONTAINS 'Docuseries'"
 # Reading on to the end is for counting, not for looking at: pages of a size a program would ask for.
 REST_SIZE = 100
 
+NOTE = "Mostly for reading year and genres of every title; no later filter has to.\n"
+
 # What the demo prints at its end. A test runs these lines, as they stand, over the sample.
 CODE = """\
 index = Index(); index.upsert_arrays(ids, vectors, metadata=metadata)
@@ -88,8 +90,10 @@ def indexed(console: Console, sample: Sample) -> Index:
     return index
 
 
-def show_pages(console: Console, query: ResumableQuery, progress: Progress, pages: int, size: int) -> None:
-    """Up to `pages` pages, each as a table with the time it took."""
+def show_pages(
+    console: Console, query: ResumableQuery, progress: Progress, pages: int, size: int, *, note: str = NOTE
+) -> None:
+    """Up to `pages` pages, each as a table with the time it took; `note` below the first."""
     for number in range(1, pages + 1):
         first = len(progress.ids) + 1
         hits, taken = progress.read(query.start if number == 1 else lambda: query.fetch_next(size))
@@ -100,9 +104,7 @@ def show_pages(console: Console, query: ResumableQuery, progress: Progress, page
             page(f"Page {number}: {call} took {taken * 1e3:.2f} ms", first, hits, console.width // 3)
         )
         if number == 1:
-            console.print(
-                "[dim]Mostly for reading year and genres of every title; no later filter has to.[/]\n"
-            )
+            console.print(f"[dim]{note}[/]")
         if console.is_interactive and number < pages:
             # End of input, as where standard input is empty, means: go on.
             with contextlib.suppress(EOFError):

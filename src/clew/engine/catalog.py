@@ -7,12 +7,14 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
-from clew._core import Graph
-from clew.commands import DEFAULT_NAMESPACE
-from clew.engine.namespace import Generation, Namespace
+from clew.commands import DEFAULT_NAMESPACE, Query
+from clew.engine.generation import Generation
+from clew.engine.namespace import Namespace
+from clew.engine.parts import part_of
 from clew.engine.records import Records
+from clew.engine.saved import SavedQuery
+from clew.engine.snapshot import Snapshot
+from clew.engine.vectors import Vectors, from_blobs, no_vectors
 from clew.errors import ClientError, Corruption, Poisoned
 from clew.types import Metric
 
@@ -29,17 +31,19 @@ class Catalog:
     The default namespace is in it once the dimension is known, though it always exists.
     """
 
-    def __init__(self, name: str, records: Records, threads: int) -> None:
+    def __init__(self, name: str, records: Records, threads: int, *, read_only: bool = False) -> None:
         self.name = name
+        self.read_only = read_only
         self.records = records
         self.threads = threads
         self.writing = threading.Lock()
         self.metric: Metric = records.settings.metric
+        self.type = records.settings.type
         self.dimension = records.settings.dimension
         self.namespaces: dict[str, Namespace] = {}
         self.poisoned = False
         self.closed = False
-        self._default_number = records.namespaces()[0].number
+        self.default_number = records.namespaces()[0].number
         self.seq = self._rebuild()
 
     @contextmanager
@@ -48,18 +52,46 @@ class Catalog:
         with self.writing:
             if self.closed:
                 raise ClientError(CLOSED)
+            if self.read_only:
+                raise ClientError("the index is open for reading only: open it without read_only to write")
             if self.poisoned:
                 raise Poisoned("an earlier write failed half-way: close the index and open it again")
             yield
+
+    def namespace_of(self, saved: SavedQuery) -> Namespace | str:
+        """The namespace of a query that was saved, or why it cannot go on."""
+        snapshot = saved.snapshot
+        if snapshot.end_row == 0:  # it sees nothing, perhaps from before there was a dimension
+            return Namespace(
+                saved.query.namespace, saved.namespace, self.empty(self.dimension_for(saved.query))
+            )
+        for namespace in self.namespaces.values():
+            if namespace.number == saved.namespace:
+                if namespace.readable_from <= snapshot.seq <= self.seq:
+                    return namespace
+                return "records that it saw are no longer there"
+        return "its namespace was deleted"
 
     def names(self) -> list[str]:
         """The default namespace first, then in order of creation."""
         return [DEFAULT_NAMESPACE, *(name for name in self.namespaces if name != DEFAULT_NAMESPACE)]
 
+    def dimension_for(self, query: Query) -> int:
+        """That of its vector; it may be asked before the index has one, and then be another."""
+        return len(query.vector) if query.vector is not None else self.dimension or 1
+
+    def no_vectors(self) -> Vectors:
+        """None at all, of the type and dimension of the index."""
+        return no_vectors(self.type, self.dimension or 0)
+
     def empty(self, dimension: int) -> Generation:
         """A generation that holds nothing."""
         return Generation(
-            Graph(dimension, self.metric.value), self.metric, self.records, self.writing, since=self.seq
+            part_of(self.type, dimension, self.metric),
+            self.metric,
+            self.records,
+            self.writing,
+            Snapshot(self.seq, 0),
         )
 
     def create(self, name: str, dimension: int) -> Namespace:
@@ -67,7 +99,7 @@ class Catalog:
         if self.dimension is None:
             self.records.fix_dimension(dimension)
         default = name == DEFAULT_NAMESPACE
-        number = self._default_number if default else self.records.add_namespace(name)
+        number = self.default_number if default else self.records.add_namespace(name)
         return Namespace(name, number, self.empty(dimension))
 
     def show(self, namespace: Namespace) -> None:
@@ -75,51 +107,43 @@ class Catalog:
         namespaces = self.namespaces
         if self.dimension is None:
             self.dimension = dimension = namespace.generation.graph.dimension
-            default = Namespace(DEFAULT_NAMESPACE, self._default_number, self.empty(dimension))
+            default = Namespace(DEFAULT_NAMESPACE, self.default_number, self.empty(dimension))
             namespaces = {DEFAULT_NAMESPACE: default}
         self.namespaces = {**namespaces, namespace.name: namespace}
 
     def _rebuild(self) -> int:
-        """Make the graphs from the records. Returns the seq to go on from.
-
-        A graph needs a higher seq with every stretch. The numbers only have to rise, so the index goes on
-        from the highest that was needed.
-        """
+        """Make the graphs from the records. Returns the seq of the last command."""
         stored = self.records.namespaces()
         seq = self.seq = self.records.seq
         if self.dimension is None:
             return seq
-        with self.records.writing(seq):
-            for one in stored:  # no query is open yet, so nobody sees what was removed
-                self.records.purge(one.number, seq)
         by_number = {
-            one.number: Namespace(one.name, one.number, self.empty(self.dimension), one.next_position)
+            one.number: Namespace(
+                one.name, one.number, self.empty(self.dimension), one.next_position, one.purged_seq
+            )
             for one in stored
         }
         waiting = {one.number: _Stretch() for one in stored}
-        last = 0
         for row, number, position, id, vector in self.records.live():
             stretch = waiting[number]
             stretch.add(row, position, id, vector)
             if len(stretch.ids) == REBUILD_ROWS:
-                last += 1
-                self._link(by_number[number], stretch, last)
+                self._link(by_number[number], stretch)
                 waiting[number] = _Stretch()
         for number, stretch in waiting.items():
             if stretch.ids:
-                last += 1
-                self._link(by_number[number], stretch, last)
+                self._link(by_number[number], stretch)
         self.namespaces = {namespace.name: namespace for namespace in by_number.values()}
-        return max(seq, last)
+        return seq
 
-    def _link(self, namespace: Namespace, stretch: _Stretch, seq: int) -> None:
-        values = np.frombuffer(b"".join(stretch.vectors), dtype="<f4").astype(np.float32, copy=False)
-        n, dimension = len(stretch.ids), self.dimension or 0
-        if len(values) != n * dimension:
-            raise Corruption(self.name, f"{n} vectors of {dimension} dimensions", f"{len(values)} components")
-        vectors = values.reshape(n, dimension)
+    def _link(self, namespace: Namespace, stretch: _Stretch) -> None:
+        dimension = self.dimension or 0
+        try:
+            vectors = from_blobs(self.type, dimension, stretch.vectors)
+        except ValueError as error:
+            raise Corruption(self.name, f"vectors of {dimension} dimensions", str(error)) from error
         namespace.generation.apply(
-            stretch.ids, vectors, stretch.rows, stretch.positions, (), seq, self.threads
+            stretch.ids, vectors, stretch.rows, stretch.positions, (), self.seq, self.threads
         )
 
 

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from clew.commands import Floats, Query, Record, UpsertArrays
-from clew.engine.records import DATA_BYTES_MAX, Batch, encode_metadata, require_size
+from clew.commands import Query, Record, UpsertArrays
+from clew.engine.metadata import DATA_BYTES_MAX, encode_metadata, require_size
+from clew.engine.parts import Asked, asked_of
+from clew.engine.records import Batch
+from clew.engine.vectors import BothRows, Vectors, sparse_rows
 from clew.errors import ClientError, DimensionMismatch
-from clew.types import SparseVector
+from clew.types import IndexType, SparseVector
 
 # What one call may ask for, as the hosted service has it. It bounds the memory of an answer.
 RESULTS_MAX = 1000
@@ -18,8 +21,10 @@ RESULTS_MAX = 1000
 # The largest position that the record store can hold, hence the largest cursor of a range.
 POSITION_MAX = 2**63 - 1
 
-NEEDS_DENSE = "This index requires dense vectors"
-NO_SPARSE = "This index does not support sparse vectors"
+# Of a sparse vector, as the hosted service has it; and the range of its indices.
+SPARSE_MAX = 1000
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+
 NO_MODEL = (
     "Embedding data for this index is not allowed. "
     "The index must be created with an embedding model to use it."
@@ -41,15 +46,53 @@ def require_dimension(got: int, dimension: int | None) -> None:
         raise DimensionMismatch(f"Invalid vector dimension: {got}, expected: {expected}")
 
 
-def require_query(query: Query, dimension: int | None) -> Floats:
-    """A dense query of the right dimension; returns its vector."""
-    vector = query.vector
-    if vector is None or query.sparse_vector is not None or query.data is not None:
-        raise _not_dense(vector, query.sparse_vector, query.data)
-    if len(vector) != dimension:
-        require_dimension(len(vector), dimension)
+def require_query(query: Query, kind: IndexType, dimension: int | None) -> Asked:
+    """A query with what an index of type `kind` needs, and nothing else; returns what it asks."""
+    if query.data is not None:
+        raise ClientError(NO_MODEL)
+    dense, sparse = query.vector is not None, query.sparse_vector is not None
+    if kind is not IndexType.HYBRID or not (dense or sparse):
+        require_halves(kind, dense, sparse)
+    if query.vector is not None and len(query.vector) != dimension:
+        require_dimension(len(query.vector), dimension)
+    if query.sparse_vector is not None:
+        require_sparse("sparse_vector", query.sparse_vector)
     require_count("top_k", query.top_k)
-    return vector
+    return asked_of(kind, query)
+
+
+def require_halves(kind: IndexType, dense: bool, sparse: bool) -> None:
+    """The vectors that are given are those that records of an index of type `kind` have."""
+    for given, needed, name in (
+        (dense, kind is not IndexType.SPARSE, "dense"),
+        (sparse, kind is not IndexType.DENSE, "sparse"),
+    ):
+        if needed and not given:
+            raise ClientError(f"This index requires {name} vectors")
+    require_no_more(kind, dense, sparse)
+
+
+def require_no_more(kind: IndexType, dense: bool, sparse: bool) -> None:
+    """No vectors are given that records of an index of type `kind` do not have."""
+    if dense and kind is IndexType.SPARSE:
+        raise ClientError("This index does not support dense vectors")
+    if sparse and kind is IndexType.DENSE:
+        raise ClientError("This index does not support sparse vectors")
+
+
+def require_sparse(name: str, vector: SparseVector) -> None:
+    """At most SPARSE_MAX indices within int32, and as many values that are finite in float32."""
+    indices, values = vector.indices, vector.values
+    if len(indices) != len(values):
+        found = f"{len(indices)} indices and {len(values)} values"
+        raise ClientError(f"{name} has {found}; expected as many of each")
+    if len(indices) > SPARSE_MAX:
+        raise ClientError(f"{name} has {len(indices)} entries, at most {SPARSE_MAX} are allowed")
+    if indices and (min(indices) < INT32_MIN or max(indices) > INT32_MAX):
+        raise ClientError(f"{name} has an index beyond signed 32 bits")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.array(values, dtype=np.float32)).all():
+            raise ClientError(f"{name} has a value that is not finite in float32")
 
 
 def require_max_idle(seconds: float) -> None:
@@ -85,29 +128,38 @@ def position_of(cursor: str) -> int:
     return position
 
 
-def batch_of(records: Sequence[Record], dimension: int | None) -> Batch:
+def batch_of(records: Sequence[Record], kind: IndexType, dimension: int | None) -> Batch:
     """Checked records as a batch; of records with one id the last. At least one record."""
     last = {record.id: record for record in records}
-    vectors = []
     for record in records:
-        if record.vector is None or record.sparse_vector is not None:
-            raise _not_dense(record.vector, record.sparse_vector, None)
-        if dimension is None:
-            dimension = len(record.vector)
-        require_dimension(len(record.vector), dimension)
-    for record in last.values():
-        assert record.vector is not None
-        vectors.append(record.vector)
+        require_halves(kind, record.vector is not None, record.sparse_vector is not None)
+        if record.vector is not None:
+            if dimension is None:
+                dimension = len(record.vector)
+            require_dimension(len(record.vector), dimension)
+        if record.sparse_vector is not None:
+            require_sparse(f"sparse_vector of id {record.id!r}", record.sparse_vector)
     return Batch(
         _ids(last),
-        np.array(vectors, dtype=np.float32),
+        vectors_of(kind, list(last.values())),
         [encode_metadata(record.id, record.metadata) for record in last.values()],
         _data(last, (record.data for record in last.values())),
     )
 
 
-def batch_of_arrays(command: UpsertArrays, dimension: int | None) -> Batch:
-    """The same of whole arrays."""
+def vectors_of(kind: IndexType, records: Sequence[Record]) -> Vectors:
+    """The vectors of checked records of an index of type `kind`."""
+    dense = [record.vector for record in records if record.vector is not None]
+    sparse = [record.sparse_vector for record in records if record.sparse_vector is not None]
+    if kind is IndexType.SPARSE:
+        return sparse_rows(sparse)
+    floats = np.array(dense, dtype=np.float32)
+    return floats if kind is IndexType.DENSE else BothRows(floats, sparse_rows(sparse))
+
+
+def batch_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | None) -> Batch:
+    """The same of whole arrays, which are of dense vectors."""
+    require_halves(kind, True, False)
     ids, vectors, metadata, data = command.ids, command.vectors, command.metadata, command.data
     n = len(ids)
     if vectors.ndim != 2 or any(part is not None and len(part) != n for part in (vectors, metadata, data)):
@@ -142,9 +194,3 @@ def _data(ids: Iterable[str], values: Iterable[str | None]) -> list[str | None]:
         if value is not None:
             require_data(id, value)
     return checked
-
-
-def _not_dense(vector: Floats | None, sparse_vector: SparseVector | None, data: str | None) -> ClientError:
-    if data is not None:
-        return ClientError(NO_MODEL)
-    return ClientError(NEEDS_DENSE if vector is None else NO_SPARSE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clew.commands import DEFAULT_NAMESPACE, DeleteNamespace, RenameNamespace, Reset
 from clew.engine.catalog import Catalog
 from clew.engine.check import require_text
@@ -11,11 +13,12 @@ from clew.errors import ClientError, NamespaceNotFound
 
 
 class Namespaces:
-    """Changes namespaces, one command at a time."""
+    """Changes namespaces, one command at a time. freed: told that there is space to be given back."""
 
-    def __init__(self, catalog: Catalog, sessions: Sessions) -> None:
+    def __init__(self, catalog: Catalog, sessions: Sessions, freed: Callable[[], None]) -> None:
         self._catalog = catalog
         self._sessions = sessions
+        self._freed = freed
 
     def reset(self, command: Reset) -> str:
         """Empty one namespace, or all."""
@@ -83,3 +86,4 @@ class Namespaces:
         """Say what became of it to whoever still holds it, and stop its open queries."""
         namespace.gone = f"namespace {namespace.name!r} was {what}"
         self._sessions.drop(namespace)
+        self._freed()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from clew._core import scores
 from clew.commands import (
     DEFAULT_NAMESPACE,
     EndQuery,
@@ -19,14 +18,17 @@ from clew.engine.catalog import Catalog
 from clew.engine.check import (
     require_count,
     require_dimension,
+    require_halves,
     require_max_idle,
     require_query,
 )
 from clew.engine.namespace import Namespace
-from clew.engine.sessions import Session, Sessions
+from clew.engine.parts import HybridAsked, scores_of
+from clew.engine.seek import opened
+from clew.engine.sessions import Sessions
 from clew.errors import ClientError
 from clew.filters import parse
-from clew.types import QueryResult
+from clew.types import IndexType, QueryResult
 
 
 class Queries:
@@ -39,12 +41,12 @@ class Queries:
     def query(self, query: Query) -> list[QueryResult]:
         """The nearest records that match, nearest first."""
         catalog = self._catalog
-        vector = require_query(query, catalog.dimension)
+        asked = require_query(query, catalog.type, catalog.dimension)
         namespace = catalog.namespaces.get(query.namespace)
         if namespace is None:
             return _nothing(query.filter)
         generation = namespace.generation
-        slots, distances = generation.search(vector, query.top_k, query.filter)
+        slots, distances = generation.search(asked, query.top_k, query.filter)
         results = generation.results(slots, distances, query.include)
         if namespace.gone:  # meanwhile, perhaps before its records were read: as if asked only now
             return self.query(query)
@@ -53,18 +55,20 @@ class Queries:
     def query_many(self, command: QueryMany) -> list[list[QueryResult]]:
         """Several queries, in order."""
         catalog, queries = self._catalog, command.queries
-        vectors = [require_query(query, catalog.dimension) for query in queries]
+        asked = [require_query(query, catalog.type, catalog.dimension) for query in queries]
         namespace = catalog.namespaces.get(command.namespace)
         if namespace is None:
             return [_nothing(query.filter) for query in queries]
         generation = namespace.generation
-        if len({(query.top_k, query.filter) for query in queries}) == 1:
+        alike = len({(query.top_k, query.filter) for query in queries}) == 1
+        if alike and catalog.type is IndexType.DENSE:
             first = queries[0]
-            hits = generation.search_many(np.stack(vectors), first.top_k, first.filter, catalog.threads)
+            vectors = np.stack([query.vector for query in queries if query.vector is not None])
+            hits = generation.search_many(vectors, first.top_k, first.filter, catalog.threads)
         else:
             hits = [
-                generation.search(vector, query.top_k, query.filter)
-                for vector, query in zip(vectors, queries, strict=True)
+                generation.search(one, query.top_k, query.filter)
+                for one, query in zip(asked, queries, strict=True)
             ]
         results = [
             generation.results(slots, distances, query.include)
@@ -77,6 +81,7 @@ class Queries:
         catalog, vectors = self._catalog, command.vectors
         if vectors.ndim != 2:
             raise ClientError(f"vectors must have shape (n, dimension), got {vectors.shape}")
+        require_halves(catalog.type, True, catalog.type is IndexType.HYBRID)
         require_dimension(vectors.shape[1], catalog.dimension)
         require_count("top_k", command.top_k)
         namespace = catalog.namespaces.get(command.namespace)
@@ -84,17 +89,24 @@ class Queries:
             _nothing(command.filter)
             return [[] for _ in vectors], [np.empty(0, dtype=np.float32) for _ in vectors]
         generation = namespace.generation
-        hits = generation.search_many(vectors, command.top_k, command.filter, catalog.threads)
+        if catalog.type is IndexType.DENSE:
+            hits = generation.search_many(vectors, command.top_k, command.filter, catalog.threads)
+        else:
+            halves = [HybridAsked(vector, None) for vector in vectors]
+            hits = [generation.search(half, command.top_k, command.filter) for half in halves]
         name_of = generation.ids.__getitem__
         ids = [list(map(name_of, slots.tolist())) for slots, _ in hits]
-        values = np.array(scores(np.concatenate([d for _, d in hits]), generation.metric), dtype=np.float32)
+        values = np.array(
+            scores_of(generation.graph, np.concatenate([d for _, d in hits]), generation.metric),
+            dtype=np.float32,
+        )
         ends = np.cumsum([len(found) for found in ids])[:-1]
         return ids, list(np.split(values, ends))
 
     def start(self, command: StartQuery) -> tuple[str, list[QueryResult]]:
         """Open a resumable query; its uuid and first batch."""
         query, catalog = command.query, self._catalog
-        vector = require_query(query, catalog.dimension)
+        require_query(query, catalog.type, catalog.dimension)
         require_max_idle(command.max_idle_s)
         self._sessions.require_room()
         namespace = catalog.namespaces.get(query.namespace)
@@ -103,19 +115,17 @@ class Queries:
             if query.namespace != DEFAULT_NAMESPACE:
                 return "", []
             # The default namespace exists, but there is no dimension yet and so no graph.
-            namespace = Namespace(DEFAULT_NAMESPACE, 0, catalog.empty(len(vector)))
-        generation = namespace.generation
-        cursor = generation.cursor(vector, query.filter)
-        session = Session(cursor, generation, namespace, query.include, command.max_idle_s)
-        results = session.next(query.top_k)
-        if namespace.gone:
-            return self.start(command)
-        return self._sessions.keep(session), results
+            namespace = Namespace(
+                DEFAULT_NAMESPACE, catalog.default_number, catalog.empty(catalog.dimension_for(query))
+            )
+        stream, snapshot, query = opened(namespace.generation, query)
+        started = self._sessions.start(query, namespace, snapshot, stream, command.max_idle_s)
+        return started if started[0] else self.start(command)  # the namespace went meanwhile
 
     def fetch_next(self, command: FetchNext) -> list[QueryResult]:
         """The next results of a resumable query."""
         require_count("additional_k", command.additional_k)
-        return self._sessions.fetch(command.uuid, command.additional_k)
+        return self._sessions.fetch(command.uuid, command.additional_k, command.batch)
 
     def end(self, command: EndQuery) -> str:
         """Stop a resumable query."""

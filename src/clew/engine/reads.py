@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
-
-from clew._core import shortest
 from clew.commands import Fetch, Include, Info, ListNamespaces, Random, Range
 from clew.engine.catalog import Catalog
 from clew.engine.check import (
@@ -16,10 +13,21 @@ from clew.engine.check import (
     require_count,
     require_text,
 )
+from clew.engine.metadata import decode_metadata
 from clew.engine.namespace import Namespace
-from clew.engine.records import StoredRecord, decode_metadata
+from clew.engine.records import StoredRecord
+from clew.engine.vectors import from_blobs, shown
 from clew.errors import ClientError
-from clew.types import DenseIndexInfo, FetchResult, InfoResult, NamespaceInfo, RangeResult
+from clew.types import (
+    DenseIndexInfo,
+    FetchResult,
+    IndexType,
+    InfoResult,
+    NamespaceInfo,
+    RangeResult,
+    SparseIndexInfo,
+    SparseVector,
+)
 
 # Draws before `random` lists the live slots instead. At most half of many slots are tombstones, so this
 # many misses in a row happen only in namespaces that are small.
@@ -44,7 +52,7 @@ class Reads:
         if prefix is not None:
             require_text("prefix", prefix)
             found = self._stretch(namespace, include, prefix=prefix, limit=RESULTS_MAX)
-            return [_record(one) for one in found]
+            return [self._record(one) for one in found]
         assert ids is not None
         if namespace is None:
             return [None] * len(ids)
@@ -64,7 +72,7 @@ class Reads:
         found = self._stretch(namespace, command.include, start=start, prefix=prefix, limit=command.limit + 1)
         page = found[: command.limit]
         next_cursor = str(page[-1].position + 1) if len(found) > len(page) else ""
-        return RangeResult(next_cursor, [_record(one) for one in page])
+        return RangeResult(next_cursor, [self._record(one) for one in page])
 
     def random(self, command: Random) -> FetchResult | None:
         """Any record, with its vector."""
@@ -88,21 +96,23 @@ class Reads:
 
     def info(self, command: Info) -> InfoResult:
         """Counts and kind of the index."""
-        catalog = self._catalog
+        catalog, settings = self._catalog, self._catalog.records.settings
         namespaces = catalog.namespaces
         counts = {
             name: len(namespaces[name].generation.slots) if name in namespaces else 0
             for name in catalog.names()
         }
-        dimension, metric = catalog.dimension or 0, catalog.metric.value
+        dense, sparse = catalog.type is not IndexType.SPARSE, catalog.type is not IndexType.DENSE
+        dimension, metric = (catalog.dimension or 0, catalog.metric.value) if dense else (0, "")
         return InfoResult(
             vector_count=sum(counts.values()),
             pending_vector_count=0,
             index_size=catalog.records.bytes(),
             dimension=dimension,
             similarity_function=metric,
-            index_type="DENSE",
-            dense_index=DenseIndexInfo(dimension, metric),
+            index_type=catalog.type.value,
+            dense_index=DenseIndexInfo(dimension, metric, settings.embedding_model) if dense else None,
+            sparse_index=SparseIndexInfo(settings.sparse_embedding_model) if sparse else None,
             namespaces={name: NamespaceInfo(count) for name, count in counts.items()},
         )
 
@@ -129,12 +139,9 @@ class Reads:
         del generation
         return found
 
-
-def _record(stored: StoredRecord) -> FetchResult:
-    return FetchResult(
-        stored.id,
-        None if stored.vector is None else shortest(np.frombuffer(stored.vector, dtype="<f4")),
-        None,
-        None if stored.metadata is None else decode_metadata(stored.metadata),
-        stored.data,
-    )
+    def _record(self, stored: StoredRecord) -> FetchResult:
+        vectors: tuple[list[float] | None, SparseVector | None] = None, None
+        if stored.vector is not None:
+            [vectors] = shown(from_blobs(self._catalog.type, self._catalog.dimension or 0, [stored.vector]))
+        metadata = None if stored.metadata is None else decode_metadata(stored.metadata)
+        return FetchResult(stored.id, *vectors, metadata, stored.data)

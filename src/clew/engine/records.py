@@ -7,100 +7,67 @@ they are purged. Rows are numbered upwards and a number is never used twice.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, TypedDict
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
-import msgspec
-
-from clew.commands import Floats
-from clew.errors import ClientError
-from clew.types import Metadata, Metric
-
-# Strict where msgspec is lenient: it would turn NaN into null and dates into strings without a word.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_DECODER: msgspec.json.Decoder[Metadata] = msgspec.json.Decoder(dict)
-
-# Making a decoder takes 0.2 ms, so those of the keys that filters name again and again are kept.
-PARTIAL_DECODERS_MAX = 256
-
-# What one record may have, in bytes of UTF-8, as the hosted service has it: a batch of results stays within
-# memory, and what is accepted here is accepted there.
-METADATA_BYTES_MAX = 48 * 1024
-DATA_BYTES_MAX = 1024 * 1024
-
-_typed_dict: Any = TypedDict  # a type made at run time is not one to a type checker
-
-decode_metadata = _DECODER.decode
-"""The metadata that a JSON text stands for; key order and numbers are as they were."""
-
-
-@lru_cache(maxsize=PARTIAL_DECODERS_MAX)
-def partial_decoder(keys: frozenset[str]) -> Callable[[str], Metadata]:
-    """Decodes of metadata only what stands under `keys`: half the time of all of it, or less."""
-    shape = _typed_dict("shape", dict.fromkeys(keys, Any), total=False)
-    decoder: msgspec.json.Decoder[Metadata] = msgspec.json.Decoder(shape)
-    return decoder.decode
-
-
-def encode_metadata(id: str, metadata: Metadata | None) -> str | None:
-    """The JSON text of the metadata of record `id`. Raises ClientError if none or too long."""
-    if metadata is None:
-        return None
-    if not isinstance(metadata, dict):
-        raise ClientError(f"metadata of id {id!r} must be a dict, got {type(metadata).__name__}")
-    try:
-        text = _ENCODER.encode(metadata)
-        size = len(text.encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ClientError(f"metadata of id {id!r} cannot be kept as JSON: {error}") from error
-    require_size(f"metadata of id {id!r}", size, METADATA_BYTES_MAX)
-    return text
-
-
-def require_size(what: str, size: int, limit: int) -> None:
-    """At most `limit` bytes."""
-    if size > limit:
-        raise ClientError(f"{what} has {size} bytes, at most {limit} are allowed")
+from clew.engine.vectors import Vectors
+from clew.types import IndexType, Metric
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """What an index was created with. `dimension` is None until the first upsert decides it."""
+    """What an index was created with. `dimension` is None until the first upsert decides it, 0 for SPARSE."""
 
     dimension: int | None
     metric: Metric
+    type: IndexType = IndexType.DENSE
+    embedding_model: str = ""
+    sparse_embedding_model: str = ""
 
 
 class StoredNamespace(NamedTuple):
-    """A namespace, its number (never used twice), and the position that its next new id gets."""
+    """A namespace, its number (never used twice), and the position that its next new id gets.
+
+    A state of it older than command `purged_seq` is no longer there as a whole.
+    """
 
     number: int
     name: str
     next_position: int
+    purged_seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Records to add, all of one namespace, each id once.
 
-    `vectors` has shape (n, dimension), float32; `metadata` holds JSON texts.
+    `vectors` are of the type of the index; `metadata` holds JSON texts.
     """
 
     ids: Sequence[str]
-    vectors: Floats
+    vectors: Vectors
     metadata: Sequence[str | None]
     data: Sequence[str | None]
 
 
 class StoredVector(NamedTuple):
-    """What a namespace is rebuilt from. `vector` is little-endian float32."""
+    """What a namespace is rebuilt from. `vector` holds bytes of `engine.vectors`."""
 
     row: int
     namespace: int
+    position: int
+    id: str
+    vector: bytes
+
+
+class RemovedVector(NamedTuple):
+    """A row that command `deleted_seq` removed, and that is kept for whoever reads an older state."""
+
+    row: int
+    deleted_seq: int
     position: int
     id: str
     vector: bytes
@@ -127,7 +94,8 @@ class Records(Protocol):
     """Keeps records. One writer at a time, inside `writing`; any number of readers beside it.
 
     Every read is of one moment. All methods raise StorageError when the store fails, and Corruption
-    when it does not hold what it must.
+    when it does not hold what it must. After a write that failed so that nobody knows what is on the disk,
+    `writing` raises Poisoned until the store is opened again.
     """
 
     settings: IndexSettings
@@ -165,8 +133,12 @@ class Records(Protocol):
         """Mark rows removed as of this command."""
         ...
 
-    def purge(self, namespace: int, seq: int) -> None:
-        """Drop the rows of a namespace that were removed at `seq` or before."""
+    def purge(self, namespace: int, seq: int, limit: int) -> int:
+        """Drop up to `limit` rows of a namespace that were removed at `seq` or before; returns how many.
+        Once in a transaction.
+
+        With the first of them `seq` becomes the `purged_seq` of the namespace.
+        """
         ...
 
     def namespaces(self) -> list[StoredNamespace]:
@@ -177,12 +149,28 @@ class Records(Protocol):
         """Every row that is not removed, in row order. Only while nothing is written."""
         ...
 
+    def removed(self, namespace: int, after: int, upto: int) -> list[RemovedVector]:
+        """The rows removed by a command later than `after`, up to `upto`, in row order; those not yet
+        purged.
+        """
+        ...
+
+    def removed_count(self, namespace: int, after: int, before_row: int) -> int:
+        """How many rows before row `before_row` were removed by a command later than `after` and are kept."""
+        ...
+
+    def removed_bytes(self, namespace: int, after: int, upto: int) -> int:
+        """What the rows hold that were removed by a command later than `after`, up to `upto`, and are
+        kept.
+        """
+        ...
+
     def texts(self, rows: Sequence[int], *, metadata: bool, data: bool) -> dict[int, Texts]:
         """By row. A row that was dropped is missing."""
         ...
 
     def metadata(self, rows: Sequence[int]) -> list[str | None]:
-        """The metadata (JSON text) of ascending rows, None where a row has none or was dropped."""
+        """The metadata (JSON text) of rows, None where a row has none or was dropped."""
         ...
 
     def stretch(
@@ -204,7 +192,26 @@ class Records(Protocol):
         ...
 
     def bytes(self) -> int:
-        """How much the store occupies."""
+        """How much the store occupies, what is free in it left out."""
+        ...
+
+    def free_bytes(self) -> int:
+        """How much of it is free, to be used again or given back."""
+        ...
+
+    def give_back(self) -> bool:
+        """Give some free space back to the system. Whether there may be more. Not inside `writing`."""
+        ...
+
+    def settle(self) -> None:
+        """Do now what the store puts off: after it the disk holds no more than it must."""
+        ...
+
+    def copy_to(self, directory: Path, step: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """A copy of one moment in another directory, made while others read and write.
+
+        step: told how many parts are done, and of how many.
+        """
         ...
 
     def close(self) -> None:

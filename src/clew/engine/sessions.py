@@ -1,83 +1,37 @@
-"""Resumable queries that are open: each a cursor kept under a uuid."""
+"""The table of resumable queries that are open, by uuid: how many, for how long, in how much memory."""
 
 from __future__ import annotations
 
 import threading
 import time
 import uuid
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from clew._core import Cursor
-from clew.commands import Floats, Include
-from clew.engine.namespace import Generation, Namespace, Slots
-from clew.errors import ClientError, QueryNotActive, TooManyQueries
+from clew.commands import Query
+from clew.engine.background import Background
+from clew.engine.ended import Ended
+from clew.engine.generation import Generation
+from clew.engine.namespace import Namespace
+from clew.engine.saved import SavedQueries, SavedQuery
+from clew.engine.session import Session
+from clew.engine.snapshot import Snapshot
+from clew.engine.stream import Stream
+from clew.engine.streams import Streams
+from clew.errors import ClientError, StorageError, TooManyQueries
 from clew.types import QueryResult
 
 # A client that goes away without a word leaves its query open until it has idled long enough. This many
 # idle ones bound what they hold.
 SESSIONS_MAX = 10_000
 
-# So many uuids of queries that were stopped are remembered, with the reason, to say it on the next call.
-# 10,000 take about 2 MB.
-STOPPED_MAX = 10_000
+# What the streams of all open queries may take. A walk of 1,000 results takes 0.1 MB, a scan of 1M records 16
+# MB.
+STREAM_BYTES_MAX = 512 << 20
 
 # The sweep sleeps at least this long, so that many deadlines close together cost few sweeps, and at most
 # this long: waiting threads cannot be told to wait for years.
 SWEEP_MIN_S, SWEEP_MAX_S = 0.05, 3600.0
-
-
-class Session:
-    """One resumable query. Calls on it are serialised by `lock`."""
-
-    __slots__ = ("_ahead", "_unread", "cursor", "deadline", "generation", "include", "lock", "max_idle_s",
-                 "namespace", "stopped")  # fmt: skip
-
-    def __init__(
-        self,
-        cursor: Cursor,
-        generation: Generation,
-        namespace: Namespace,
-        include: Include,
-        max_idle_s: float,
-    ) -> None:
-        self.cursor = cursor
-        self.generation = generation
-        self.namespace = namespace
-        self.include = include
-        self.max_idle_s = max_idle_s
-        self.deadline = 0.0
-        self.stopped = False
-        self.lock = threading.Lock()
-        self._ahead: list[QueryResult] = []  # taken from the cursor, to be returned first
-        self._unread: tuple[Slots, Floats] | None = None  # likewise; their records are not read yet
-
-    def next(self, n: int) -> list[QueryResult]:
-        """The next n results; fewer only at the end. A call that raises loses none of them."""
-        results, self._ahead = self._ahead, []
-        mixed = bool(results)
-        try:
-            while len(results) < n:
-                hits = self._unread or self.cursor.next(n - len(results))
-                if not len(hits[0]):
-                    break
-                self._unread = hits
-                results = results + self.generation.results(*hits, self.include)
-                self._unread = None
-                if self.namespace.gone:
-                    break
-        except BaseException:
-            self._ahead = results
-            raise
-        if mixed:
-            results.sort(key=_by_score)
-        self._ahead = results[n:]
-        return results[:n]
-
-    def put_back(self, results: list[QueryResult]) -> None:
-        """Return `results` again, first: they did not arrive."""
-        self._ahead = sorted(results + self._ahead, key=_by_score)
 
 
 class Sessions:
@@ -85,24 +39,44 @@ class Sessions:
 
     A thread sweeps by itself: it starts with the first query, sleeps until the next deadline, and ends
     with `close` or when nobody holds this object any more.
+
+    active_max: how many may be open. stream_bytes_max: what their streams may take together; past it those
+    least recently used are dropped, and made anew when they are asked again. clock: seconds, monotonic; idle
+    limits run on it. wall: seconds that go on while the process does not, for the limits that are saved.
     """
 
     def __init__(
-        self, *, active_max: int = SESSIONS_MAX, clock: Callable[[], float] = time.monotonic
+        self,
+        saved: SavedQueries,
+        *,
+        threads: int = 1,
+        active_max: int = SESSIONS_MAX,
+        stream_bytes_max: int = STREAM_BYTES_MAX,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._saved = saved
+        self._threads = threads
         self._active_max = active_max
         self._clock = clock
+        self._wall = wall
         self._sessions: dict[str, Session] = {}
-        self._stopped: OrderedDict[str, str] = OrderedDict()
-        self._lock = threading.Lock()  # of the two tables; never held while a query works
+        self._streams = Streams(stream_bytes_max)
+        self._ended = Ended()
+        self._last_number = 0
+        self._lock = threading.Lock()  # of the tables; never held while a query works
         self._sweeping = threading.Lock()  # one sweep at a time: to another a session would look at work
-        self._wake = threading.Event()
-        self._sweeper: threading.Thread | None = None
+        self._sweeper = Background(self, Sessions.sweep, "clew-sweep")
         self._sweep_at = float("inf")
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    @property
+    def stream_bytes(self) -> int:
+        """What the streams of all open queries take together."""
+        return self._streams.bytes
 
     def require_room(self) -> None:
         """Raise TooManyQueries where the cap is reached."""
@@ -111,34 +85,65 @@ class Sessions:
                 f"{self._active_max} resumable queries are active already: stop some, or let them idle out"
             )
 
-    def keep(self, session: Session) -> str:
-        """Make `session` active; returns its uuid."""
+    def restore(self, find: Callable[[SavedQuery], Namespace | str]) -> None:
+        """Make those active again that were saved. `find`: the namespace of one, or why it cannot go on."""
+        ended = []
+        for one in self._saved.active():
+            self._last_number = max(self._last_number, one.number)
+            left_s = one.place.deadline - self._wall()
+            found = find(one) if left_s > 0 else f"it was not used for {one.max_idle_s:g} seconds"
+            if isinstance(found, Namespace):
+                self._show(one.uuid, self._session(one, found), left_s)
+            else:
+                ended.append(one.number)
+                self._ended.remember(one.uuid, found)
+        if ended:
+            self._saved.end(ended)
+
+    def start(
+        self, query: Query, namespace: Namespace, snapshot: Snapshot, stream: Stream, max_idle_s: float
+    ) -> tuple[str, list[QueryResult]]:
+        """Make a query active: its uuid and first results."""
         name = str(uuid.uuid4())
-        session.deadline = self._clock() + session.max_idle_s
         with self._lock:
             self.require_room()
-            if self._closed:
-                raise ClientError("the index is closed")
-            self._sessions[name] = session
-            if self._sweeper is None:
-                self._sweeper = threading.Thread(
-                    target=_sweep_on, args=(weakref.ref(self), self._wake), name="clew-sweep", daemon=True
-                )
-                weakref.finalize(self, self._wake.set)
-                self._sweeper.start()
-            if session.deadline < self._sweep_at:
-                self._wake.set()
-        return name
+            self._last_number += 1
+            number = self._last_number
+        session = Session(
+            number,
+            query,
+            namespace,
+            snapshot,
+            max_idle_s,
+            self._saved,
+            self._wall,
+            self._threads,
+            stream=stream,
+        )
+        results = session.start(query.top_k)
+        if namespace.gone:
+            return "", []
+        self._saved.begin(
+            SavedQuery(number, name, namespace.number, snapshot, max_idle_s, query, session.place())
+        )
+        try:
+            self._show(name, session, max_idle_s)
+        except BaseException:
+            self._saved.end([number])
+            raise
+        self._streams.used(session)
+        return name, results
 
-    def fetch(self, name: str, n: int) -> list[QueryResult]:
-        """The next n results of query `name`; [] once it is exhausted."""
+    def fetch(self, name: str, n: int, batch: int | None = None) -> list[QueryResult]:
+        """The next n results of query `name`, or its last batch again; [] once it is exhausted."""
         session = self._active(name)
         with session.lock:
             self._require_active(name, session)
-            results = session.next(n)
+            results = session.next(n, batch)
             session.deadline = self._clock() + session.max_idle_s
             if session.namespace.gone:  # while it worked, and its records with it
                 self._require_active(name, session)
+        self._streams.used(session)
         return results
 
     def put_back(self, name: str, results: list[QueryResult]) -> None:
@@ -155,12 +160,31 @@ class Sessions:
             self._require_active(name, session)
             self._stop(name, session, "it was stopped")
 
+    def oldest(self, namespace: Namespace) -> tuple[str, Session] | None:
+        """The query of a namespace that sees the oldest state of it."""
+        with self._lock:
+            those = [(name, one) for name, one in self._sessions.items() if one.namespace is namespace]
+        return min(those, key=lambda named: named[1].snapshot.seq, default=None)
+
+    def stop(self, name: str, session: Session, reason: str) -> None:
+        """Stop a query for a reason that its next call will say. Waits for a call on it."""
+        with session.lock:
+            if not session.stopped:
+                self._stop(name, session, reason)
+                session.drop()
+
+    def drop_streams_of(self, generations: Iterable[Generation]) -> None:
+        """Let go of these generations, as far as no call is under way on them."""
+        self._streams.drop_those_of(list(generations))
+
     def drop(self, namespace: Namespace) -> None:
         """Stop the queries of a namespace that is gone. Waits for none of them."""
         with self._lock:
             dropped = [(name, s) for name, s in self._sessions.items() if s.namespace is namespace]
         for name, session in dropped:
-            self._stop(name, session, str(namespace.gone))
+            self._remove(name, session, str(namespace.gone))
+        if dropped:
+            self._saved.end([session.number for _, session in dropped])
 
     def sweep(self) -> float:
         """Stop the queries that idled too long. Returns the seconds until the next can have.
@@ -171,37 +195,37 @@ class Sessions:
             now = self._clock()
             with self._lock:
                 idle = [(name, s) for name, s in self._sessions.items() if s.deadline <= now]
+            ended = []
             for name, session in idle:
                 if session.lock.acquire(blocking=False):  # else it is at work, and not idle
                     try:
                         if session.deadline <= now:
-                            self._stop(name, session, _idled(session))
+                            self._remove(name, session, _idled(session))
+                            ended.append(session.number)
                     finally:
                         session.lock.release()
+            if ended:
+                with suppress(StorageError):  # they end again when the index is opened again
+                    self._saved.end(ended)
             with self._lock:
                 self._sweep_at = min((s.deadline for s in self._sessions.values()), default=float("inf"))
             return min(max(self._sweep_at - now, SWEEP_MIN_S), SWEEP_MAX_S)
 
     def close(self) -> None:
-        """Stop every query, and the sweep."""
+        """End the sweep, and with it the queries; those that are saved go on when the index is opened
+        again.
+        """
         with self._lock:
             self._closed = True
             open_ones = list(self._sessions.items())
         for name, session in open_ones:
-            self._stop(name, session, "the index was closed")
-        self._wake.set()
-        if self._sweeper is not None:
-            self._sweeper.join()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
+            self._remove(name, session, "the index was closed")
+        self._sweeper.close()
 
     def _active(self, name: str) -> Session:
         session = self._sessions.get(name)
         if session is None:
-            raise self._not_active(name)
+            raise self._ended.error(name)
         return session
 
     def _require_active(self, name: str, session: Session) -> None:
@@ -211,38 +235,43 @@ class Sessions:
         elif session.deadline <= self._clock():
             self._stop(name, session, _idled(session))
         if session.stopped:
-            raise self._not_active(name)
+            raise self._ended.error(name)
+
+    def _session(self, saved: SavedQuery, namespace: Namespace) -> Session:
+        return Session(
+            saved.number,
+            saved.query,
+            namespace,
+            saved.snapshot,
+            saved.max_idle_s,
+            self._saved,
+            self._wall,
+            self._threads,
+            place=saved.place,
+        )
+
+    def _show(self, name: str, session: Session, idle_s: float) -> None:
+        session.deadline = self._clock() + idle_s
+        with self._lock:
+            if self._closed:
+                raise ClientError("the index is closed")
+            self._sessions[name] = session
+            sooner = session.deadline < self._sweep_at
+        if sooner:
+            self._sweeper.wake()
 
     def _stop(self, name: str, session: Session, reason: str) -> None:
-        """Take it from the table. What it holds goes with the last reference, be it a call under way."""
+        self._saved.end([session.number])
+        self._remove(name, session, reason)
+
+    def _remove(self, name: str, session: Session, reason: str) -> None:
+        """Take it from the tables. What it holds goes with the last reference, be it a call under way."""
         with self._lock:
             session.stopped = True
             if self._sessions.pop(name, None) is not None:
-                self._stopped[name] = reason
-                if len(self._stopped) > STOPPED_MAX:
-                    self._stopped.popitem(last=False)
-
-    def _not_active(self, name: str) -> QueryNotActive:
-        reason = self._stopped.get(name)
-        text = f"Resumable query {name} does not exist"
-        return QueryNotActive(f"{text}: {reason}" if reason else text)
-
-
-def _sweep_on(sessions_of: weakref.ref[Sessions], wake: threading.Event) -> None:
-    """The thread: sweep, sleep until the next deadline or a nearer one, again."""
-    while True:
-        wake.clear()
-        sessions = sessions_of()
-        if sessions is None or sessions.closed:
-            return
-        timeout = sessions.sweep()
-        del sessions
-        wake.wait(timeout)
+                self._ended.remember(name, reason)
+        self._streams.forget(session)
 
 
 def _idled(session: Session) -> str:
     return f"it was not used for {session.max_idle_s:g} seconds"
-
-
-def _by_score(result: QueryResult) -> float:
-    return -result.score

@@ -2,80 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from clew.commands import Delete, Update, Upsert, UpsertArrays
 from clew.engine.catalog import Catalog
+from clew.engine.change import Change, Plan, alike, merged_plans
 from clew.engine.check import (
-    NO_SPARSE,
     ONE_DELETE_CRITERION,
     batch_of,
     batch_of_arrays,
     require_data,
     require_dimension,
+    require_halves,
+    require_no_more,
+    require_sparse,
     require_text,
+    vectors_of,
 )
 from clew.engine.merge import merged
+from clew.engine.metadata import decode_metadata, encode_metadata
 from clew.engine.namespace import Namespace
-from clew.engine.records import Batch, decode_metadata, encode_metadata
-from clew.errors import ClientError
+from clew.engine.records import Batch
+from clew.engine.together import Together
+from clew.engine.vectors import dimension_of
+from clew.errors import ClewError, ClientError
 from clew.filters import parse
 from clew.types import DeleteResult, MetadataUpdateMode, UpdateResult
 
 
 class Writes:
-    """Changes records, one command at a time."""
+    """Changes records. Commands that many threads give at once are committed together where they can be.
 
-    def __init__(self, catalog: Catalog) -> None:
+    crowded: told that a namespace has enough tombstones to compact.
+    """
+
+    def __init__(self, catalog: Catalog, crowded: Callable[[], None]) -> None:
         self._catalog = catalog
+        self._crowded = crowded
+        self._together: Together[Change] = Together(self._choose, self._carry_out)
 
     def upsert(self, command: Upsert) -> str:
         """Insert or replace records, all or none."""
         if command.records:
-            self._put(command.namespace, batch_of(command.records, self._catalog.dimension))
+            catalog = self._catalog
+            self._put(command.namespace, batch_of(command.records, catalog.type, catalog.dimension))
         return "Success"
 
     def upsert_arrays(self, command: UpsertArrays) -> str:
         """The same of whole arrays."""
         if command.ids or len(command.vectors):
-            self._put(command.namespace, batch_of_arrays(command, self._catalog.dimension))
+            catalog = self._catalog
+            self._put(command.namespace, batch_of_arrays(command, catalog.type, catalog.dimension))
         return "Success"
 
     def update(self, command: Update) -> UpdateResult:
         """Change the given parts of a record, if it exists."""
-        record, catalog = command.record, self._catalog
-        if record.sparse_vector is not None:
-            raise ClientError(NO_SPARSE)
+        record = command.record
+        dense, sparse = record.vector is not None, record.sparse_vector is not None
+        require_no_more(self._catalog.type, dense, sparse)
+        if dense or sparse:
+            require_halves(self._catalog.type, dense, sparse)
         if record.vector is not None:
-            require_dimension(len(record.vector), catalog.dimension)
+            require_dimension(len(record.vector), self._catalog.dimension)
+        if record.sparse_vector is not None:
+            require_sparse("sparse_vector", record.sparse_vector)
         if record.data is not None:
             require_data(record.id, record.data)
         given = encode_metadata(record.id, record.metadata)
-        with catalog.exclusive():
-            namespace = catalog.namespaces.get(command.namespace)
-            slot = namespace.generation.slots.get(record.id) if namespace else None
-            if namespace is None or slot is None:
-                return UpdateResult(0)
-            generation = namespace.generation
-            row = generation.rows[slot]
-            old = catalog.records.texts([row], metadata=True, data=True)[row]
-            if given is not None and command.metadata_update_mode == MetadataUpdateMode.PATCH:
-                before = {} if old.metadata is None else decode_metadata(old.metadata)
-                given = encode_metadata(record.id, merged(before, record.metadata))
-            vectors = (
-                generation.graph.rows(np.array([slot], dtype=np.uint32))
-                if record.vector is None
-                else record.vector.reshape(1, -1)
-            )
-            metadata = old.metadata if given is None else given
-            data = old.data if record.data is None else record.data
-            if record.vector is not None or given is not None or record.data is not None:
-                batch = Batch([record.id], vectors, [metadata], [data])
-                self._write(namespace.name, namespace, batch, [slot])
-        return UpdateResult(1)
+        change = Change(
+            command.namespace, [record.id], lambda namespace: self._updated(namespace, command, given)
+        )
+        return UpdateResult(self._made(change))
 
     def delete(self, command: Delete) -> DeleteResult:
         """Remove the records named by ids, prefix or filter."""
@@ -86,72 +85,120 @@ class Writes:
             require_text("prefix", prefix)
         if filter:
             parse(filter)
-        catalog = self._catalog
-        with catalog.exclusive():
-            namespace = catalog.namespaces.get(command.namespace)
-            if namespace is None:
-                return DeleteResult(0)
-            generation = namespace.generation
-            if filter:
-                removed = generation.matching(filter)
-            else:
-                named = self._ids_with(namespace, prefix or "") if ids is None else list(dict.fromkeys(ids))
-                removed = [slot for slot in generation.find(named) if slot is not None]
-            if removed:
-                nothing = Batch([], np.empty((0, generation.graph.dimension), dtype=np.float32), [], [])
-                self._write(namespace.name, namespace, nothing, removed)
-        return DeleteResult(len(removed))
+        change = Change(command.namespace, ids, lambda namespace: self._deleted(namespace, command))
+        return DeleteResult(self._made(change))
 
-    def _ids_with(self, namespace: Namespace, prefix: str) -> list[str]:
-        found = self._catalog.records.stretch(namespace.number, self._catalog.seq, prefix=prefix)
-        return [record.id for record in found]
+    # -- what a command changes, once it is its turn
 
     def _put(self, name: str, batch: Batch) -> None:
         require_text("namespace", name)
+
+        def plan(namespace: Namespace | None) -> Plan:
+            # Again: it may be decided by now.
+            require_dimension(dimension_of(batch.vectors), self._catalog.dimension)
+            slots = [None] * len(batch.ids) if namespace is None else namespace.generation.find(batch.ids)
+            return Plan(batch, slots, [])
+
+        self._made(Change(name, batch.ids, plan))
+
+    def _updated(self, namespace: Namespace | None, command: Update, given: str | None) -> Plan | None:
+        record = command.record
+        slot = namespace.generation.slots.get(record.id) if namespace else None
+        if namespace is None or slot is None:
+            return None
+        generation = namespace.generation
+        row = generation.rows[slot]
+        old = self._catalog.records.texts([row], metadata=True, data=True)[row]
+        if given is not None and command.metadata_update_mode == MetadataUpdateMode.PATCH:
+            before = {} if old.metadata is None else decode_metadata(old.metadata)
+            given = encode_metadata(record.id, merged(before, record.metadata))
+        unmoved = record.vector is None and record.sparse_vector is None
+        vectors = (
+            generation.graph.rows(np.array([slot], dtype=np.uint32))
+            if unmoved
+            else vectors_of(self._catalog.type, [record])
+        )
+        if unmoved and given is None and record.data is None:
+            return Plan(None, [], [], found=1)
+        metadata = old.metadata if given is None else given
+        data = old.data if record.data is None else record.data
+        return Plan(Batch([record.id], vectors, [metadata], [data]), [slot], [])
+
+    def _deleted(self, namespace: Namespace | None, command: Delete) -> Plan | None:
+        if namespace is None:
+            return None
+        generation = namespace.generation
+        if command.filter:
+            return Plan(None, [], generation.matching(command.filter))
+        if command.ids is not None:
+            named = list(dict.fromkeys(command.ids))
+        else:
+            prefix = command.prefix or ""
+            found = self._catalog.records.stretch(namespace.number, self._catalog.seq, prefix=prefix)
+            named = [record.id for record in found]
+        return Plan(None, [], [slot for slot in generation.find(named) if slot is not None])
+
+    # -- carrying it out
+
+    def _made(self, change: Change) -> int:
+        """How many records it wrote or removed."""
+        self._together.run(change)
+        if change.error is not None:
+            raise change.error
+        return change.count
+
+    def _choose(self, changes: Sequence[Change]) -> int:
+        return 1 if self._catalog.dimension is None else alike(changes)
+
+    def _carry_out(self, changes: Sequence[Change]) -> None:
+        """Plan each, commit all in one transaction, then show them.
+
+        A failure before the commit leaves everything as it was. One after it leaves the graph behind the
+        records, so no more is written until the index is opened again.
+        """
         catalog = self._catalog
         with catalog.exclusive():
-            require_dimension(batch.vectors.shape[1], catalog.dimension)  # again: it may be decided by now
-            namespace = catalog.namespaces.get(name)
-            slots = [None] * len(batch.ids) if namespace is None else namespace.generation.find(batch.ids)
-            self._write(name, namespace, batch, slots)
+            plans: dict[str, list[Plan]] = {}
+            for change in changes:
+                try:
+                    plan = change.plan(catalog.namespaces.get(change.namespace))
+                except ClewError as error:
+                    change.error = error
+                    continue
+                change.count = plan.count if plan else 0
+                if plan and plan.writes:
+                    plans.setdefault(change.namespace, []).append(plan)
+            if plans:
+                self._commit({name: merged_plans(of_one) for name, of_one in plans.items()})
 
-    def _write(
-        self, name: str, namespace: Namespace | None, batch: Batch, slots: Sequence[int | None]
-    ) -> None:
-        """Commit a change, then show it. `slots` are those that it replaces or removes.
-
-        A failure before the commit leaves everything as it was. One after it leaves the graph behind
-        the records, so no more is written until the index is opened again.
-        """
+    def _commit(self, plans: dict[str, Plan]) -> None:
         catalog, records, seq = self._catalog, self._catalog.records, self._catalog.seq + 1
-        removed = [slot for slot in slots if slot is not None]
+        written: list[tuple[Namespace, Plan, int, list[int], int]] = []
         with records.writing(seq):
-            if namespace is None:
-                namespace = catalog.create(name, batch.vectors.shape[1])
-            generation = namespace.generation
-            namespace.settle()
-            if namespace.purge_seq is not None:
-                records.purge(namespace.number, namespace.purge_seq)
-            records.remove([generation.rows[slot] for slot in removed])
-            positions, next_position = _positions(namespace, batch, slots)
-            first = records.add(namespace.number, batch, positions, next_position)
+            for name, plan in plans.items():
+                namespace = catalog.namespaces.get(name)
+                if namespace is None:
+                    assert plan.batch is not None
+                    namespace = catalog.create(name, dimension_of(plan.batch.vectors))
+                records.remove([namespace.generation.rows[slot] for slot in plan.removed])
+                positions, next_position = plan.positions(namespace)
+                first = (
+                    0
+                    if plan.batch is None
+                    else records.add(namespace.number, plan.batch, positions, next_position)
+                )
+                written.append((namespace, plan, first, positions, next_position))
         catalog.poisoned = True
         catalog.seq = seq
-        rows = range(first, first + len(batch.ids))
-        generation.apply(batch.ids, batch.vectors, rows, positions, removed, seq, catalog.threads)
-        namespace.next_position = next_position
-        namespace.purge_seq = None
-        if catalog.namespaces.get(name) is not namespace:
-            catalog.show(namespace)
+        for namespace, plan, first, positions, next_position in written:
+            batch = plan.batch or Batch([], catalog.no_vectors(), [], [])
+            rows = range(first, first + len(batch.ids))
+            namespace.generation.apply(
+                batch.ids, batch.vectors, rows, positions, plan.removed, seq, catalog.threads
+            )
+            namespace.next_position = next_position
+            if catalog.namespaces.get(namespace.name) is not namespace:
+                catalog.show(namespace)
         catalog.poisoned = False
-        if generation.crowded():
-            namespace.compact(seq, catalog.threads)
-
-
-def _positions(namespace: Namespace, batch: Batch, slots: Sequence[int | None]) -> tuple[list[int], int]:
-    """The positions of the records of a batch, and the next free one. An id keeps the one it has."""
-    if not batch.ids:
-        return [], namespace.next_position
-    fresh, kept = count(namespace.next_position), namespace.generation.positions
-    positions = [next(fresh) if slot is None else kept[slot] for slot in slots]
-    return positions, next(fresh)
+        if any(namespace.generation.crowded() for namespace, *_ in written):
+            self._crowded()

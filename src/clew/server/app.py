@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -15,13 +16,14 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clew.errors import ClewError, ClientError, Forbidden, Unauthorized
 from clew.server.auth import Access
 from clew.server.hosted import Hosted
+from clew.server.lines import WHOLE
 from clew.server.metrics import Metrics
-from clew.wire import OPERATIONS, Operation, failure, status_of, type_of
+from clew.wire import OPERATIONS, Operation, document, failure, status_of, type_of
 
 BODY_BYTES_MAX = 256 * 1024 * 1024
 # From the head of a request to the end of its body: slow lines get through, dead ones are let go.
@@ -83,11 +85,11 @@ class Api:
         target = self._target(scope["raw_path"])
         status, undo = 200, None
         try:
-            operation, hosted = _permitted(scope, target)
+            operation, hosted, access = _permitted(scope, target)
             body = await self._body(scope, receive)
             query_string = scope["query_string"].decode("latin-1")
-            namespace = _namespace(target.namespace)
-            result, undo = await hosted.answer(operation, body, namespace, query_string)
+            namespace = _namespace(target.namespace) if target.namespace else ""
+            result, undo = await hosted.answer(operation, access, body, namespace, query_string)
         except ClientDisconnect:
             return
         except ClewError as error:
@@ -107,7 +109,7 @@ class Api:
 
     def _target(self, raw_path: bytes) -> _Target:
         first, _, rest = raw_path.removeprefix(b"/").partition(b"/")
-        name = unquote_to_bytes(first).decode("utf-8", "replace")
+        name = (unquote_to_bytes(first) if b"%" in first else first).decode("utf-8", "replace")
         if name and name in self._indexes:
             endpoint, _, namespace = rest.partition(b"/")
             return _Target(self._indexes[name], endpoint.decode("latin-1"), namespace)
@@ -115,6 +117,8 @@ class Api:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         most = self._limits.body_bytes
+        if WHOLE in scope.get("extensions", ()):
+            return await _received(receive, most)
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > most:
                 raise _too_large(most)
@@ -145,7 +149,7 @@ class Api:
 
 def make_app(
     indexes: Mapping[str, Hosted], limits: Limits | None = None, *, log_access: bool = False
-) -> Starlette:
+) -> ASGIApp:
     """The application that serves `indexes` by name; that of the name "" needs no name in its URL."""
     metrics = Metrics()
 
@@ -156,26 +160,33 @@ def make_app(
         return JSONResponse({"status": "ready", "indexes": len(indexes)})
 
     async def page(request: Request) -> PlainTextResponse:
-        sizes = [(hosted.name, await hosted.info()) for hosted in list(indexes.values())]
-        text = metrics.text([(name, info.vector_count, info.index_size) for name, info in sizes])
+        text = metrics.text([await hosted.state() for hosted in list(indexes.values())])
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
+    async def openapi(request: Request) -> JSONResponse:
+        servers = [{"url": f"/{name}".rstrip("/") or "/"} for name in indexes]
+        return JSONResponse({**document(version("clew")), "servers": servers})
+
     api = Api(indexes, limits or Limits(), metrics, log_access=log_access)
-    pages = [Route("/health", health), Route("/ready", ready), Route("/metrics", page)]
-    app = Starlette(routes=pages)
-    # Not a route: those know no path with a line break in it, and a namespace may have one.
-    app.router.default = api
-    app.router.redirect_slashes = False
+    pages = {"/health": health, "/ready": ready, "/metrics": page, "/openapi.json": openapi}
+    routed = Starlette(routes=[Route(path, answer) for path, answer in pages.items()])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Beside the routes: those cost more than all else, and know no namespace with a line break in it.
+        await (routed if scope["path"] in pages else api)(scope, receive, send)
+
     return app
 
 
-def _permitted(scope: Scope, target: _Target) -> tuple[Operation, Hosted]:
-    """The operation and its index, in this order: is there such an index, who asks, for what, and how."""
+def _permitted(scope: Scope, target: _Target) -> tuple[Operation, Hosted, Access]:
+    """The operation, its index and what its token permits.
+
+    Checked in this order: is there such an index, who asks, for what, and how.
+    """
     hosted, endpoint = target.hosted, target.endpoint
     if hosted is None:
         raise _NotFound(f"Not found: there is no index at /{endpoint}")
-    authorization = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"authorization"), None)
-    access = hosted.tokens.access(authorization)
+    access = hosted.tokens.access(_authorization(scope["headers"]))
     if access is Access.NONE:
         raise Unauthorized("Unauthorized: Invalid auth token")
     operation = OPERATIONS.get(endpoint)
@@ -185,7 +196,14 @@ def _permitted(scope: Scope, target: _Target) -> tuple[Operation, Hosted]:
         raise Forbidden(f"Forbidden: /{endpoint} is not allowed")
     if scope["method"] not in METHODS:
         raise _MethodNotAllowed(f"Method {scope['method']} is not allowed")
-    return operation, hosted
+    return operation, hosted, access
+
+
+def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    for name, value in headers:
+        if name == b"authorization":
+            return value.decode("latin-1")
+    return None
 
 
 def _namespace(raw: bytes) -> str:

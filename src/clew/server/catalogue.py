@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -10,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clew.engine.embedding import with_models
+from clew.engine.records import IndexSettings
 from clew.errors import ClientError, StorageError
 from clew.server.auth import Tokens, digest, new_token
-from clew.types import Metric
+from clew.types import IndexType, Metric
 from clew.wire import OPERATIONS
 
 FILE = "indexes.toml"
@@ -21,17 +24,26 @@ PAGES = frozenset({"health", "ready", "metrics"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_KEYS = frozenset({"type", "dimension", "similarity_function", "token_sha256", "read_only_token_sha256"})
+_MODELS = ("embedding_model", "sparse_embedding_model")
+_KEYS = frozenset(
+    {"type", "dimension", "similarity_function", "token_sha256", "read_only_token_sha256", *_MODELS}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One index as `indexes.toml` has it. `dimension` of None is decided by the first upsert."""
+    """One index as `indexes.toml` has it. `dimension` of None is decided by the first upsert.
+
+    A SPARSE index has neither `metric` nor `dimension`.
+    """
 
     name: str
     tokens: Tokens
-    metric: Metric = Metric.COSINE
+    metric: Metric | None = None
     dimension: int | None = None
+    type: IndexType = IndexType.DENSE
+    embedding_model: str = ""
+    sparse_embedding_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +70,31 @@ def load(directory: Path) -> list[IndexEntry]:
 
 
 def create(
-    directory: Path, name: str, *, dimension: int | None = None, metric: Metric = Metric.COSINE
+    directory: Path,
+    name: str,
+    *,
+    dimension: int | None = None,
+    metric: Metric | None = None,
+    type: IndexType = IndexType.DENSE,
+    embedding_model: str = "",
+    sparse_embedding_model: str = "",
 ) -> NewTokens:
     """Add an index to `directory`, which is made where missing. A server that runs sees it once restarted.
 
-    Raises ClientError for a name that is taken or cannot be used, StorageError where it cannot be written.
+    metric: None means COSINE. The models are those of `Engine.open`, by name. Raises ClientError for one that
+    cannot be had, for a name that is taken or cannot be used, and for a
+    dimension or metric of a SPARSE index; StorageError where it cannot be written.
     """
     _require_name(name)
+    _require_plain(name, type, dimension is not None or metric is not None)
     entries = load(directory)
     if any(entry.name == name for entry in entries):
         raise ClientError(f"{directory / FILE} has an index {name!r} already")
     made = NewTokens(new_token(), new_token())
-    entry = IndexEntry(name, Tokens(digest(made.full), digest(made.read_only)), metric, dimension)
+    tokens = Tokens(digest(made.full), digest(made.read_only))
+    models = (embedding_model, sparse_embedding_model)
+    with_models(IndexSettings(dimension, metric or Metric.COSINE, type), None, *models)
+    entry = IndexEntry(name, tokens, metric, dimension, type, *models)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _replace(directory / FILE, "\n".join(map(_table, [*entries, entry])))
@@ -85,28 +110,45 @@ def _require_name(name: str) -> None:
         raise ClientError(f"the name {name!r} is that of an endpoint; choose another")
 
 
+def _require_plain(name: str, kind: IndexType, dense: bool) -> None:
+    if kind is IndexType.SPARSE and dense:
+        raise ClientError(f"[{name}] is SPARSE, and has neither dimension nor similarity_function")
+
+
 def _entry(name: str, table: Any) -> IndexEntry:
     _require_name(name)
     if not isinstance(table, dict) or not table.keys() <= _KEYS:
         raise ClientError(f"[{name}] must be a table of {', '.join(sorted(_KEYS))}")
-    if table.get("type", "DENSE") != "DENSE":
-        raise ClientError(f"[{name}] has the type {table['type']!r}; there are only DENSE indexes yet")
-    dimension, metric = table.get("dimension"), table.get("similarity_function", "COSINE")
+    kind = table.get("type", "DENSE")
+    if kind not in IndexType.__members__:
+        raise ClientError(f"[{name}] has the type {kind!r}; expected {', '.join(IndexType)}")
+    dimension, metric = table.get("dimension"), table.get("similarity_function")
+    _require_plain(name, IndexType(kind), dimension is not None or metric is not None)
     if dimension is not None and (type(dimension) is not int or dimension < 1):
         raise ClientError(f"[{name}] has the dimension {dimension!r}; expected an integer of at least 1")
-    if metric not in Metric.__members__:
+    if metric is not None and metric not in Metric.__members__:
         raise ClientError(f"[{name}] has the similarity_function {metric!r}; expected {', '.join(Metric)}")
     full, read_only = table.get("token_sha256"), table.get("read_only_token_sha256")
     for kept in (full,) if read_only is None else (full, read_only):
         if not isinstance(kept, str) or not _DIGEST.fullmatch(kept):
             raise ClientError(f"[{name}] needs a token_sha256 of 64 hexadecimal digits in lower case")
-    return IndexEntry(name, Tokens(full, read_only), Metric(metric), dimension)
+    models = [table.get(key, "") for key in _MODELS]
+    for key, model in zip(_MODELS, models, strict=True):
+        if not isinstance(model, str):
+            raise ClientError(f"[{name}] has the {key} {model!r}; expected the name of a model")
+    tokens = Tokens(full, read_only)
+    return IndexEntry(name, tokens, metric and Metric(metric), dimension, IndexType(kind), *models)
 
 
 def _table(entry: IndexEntry) -> str:
-    lines = [f"[{entry.name}]", 'type = "DENSE"', f'similarity_function = "{entry.metric}"']
+    lines = [f"[{entry.name}]", f'type = "{entry.type}"']
+    if entry.type is not IndexType.SPARSE:
+        lines.append(f'similarity_function = "{entry.metric or Metric.COSINE}"')
     if entry.dimension is not None:
         lines.append(f"dimension = {entry.dimension}")
+    for key in _MODELS:
+        if model := getattr(entry, key):
+            lines.append(f"{key} = {json.dumps(model)}")
     lines.append(f'token_sha256 = "{entry.tokens.full}"')
     if entry.tokens.read_only is not None:
         lines.append(f'read_only_token_sha256 = "{entry.tokens.read_only}"')

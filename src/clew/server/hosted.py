@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from clew.commands import AnyCommand, EndQuery, FetchNext, Info, Query, StartQuery
+from clew.commands import AnyCommand, EndQuery, FetchNext, Info, Query, StartQuery, Upsert
 from clew.engine.engine import Engine
-from clew.errors import ClewError
-from clew.server.auth import Tokens
-from clew.types import InfoResult
+from clew.errors import ClewError, ClientError
+from clew.server.auth import Access, Tokens
+from clew.server.cursors import Owners, Quick
+from clew.server.metrics import State
 from clew.wire import Operation
 
 T = TypeVar("T")
@@ -24,13 +26,23 @@ T = TypeVar("T")
 # others go on to ask: there is nothing more, and nothing to stop.
 _EMPTY: dict[type[AnyCommand], Any] = {FetchNext: [], EndQuery: "Success"}
 
-# What is quicker than the way to another thread and back (some 50 us) is done at once: a query that walks
-# the graph for few results. It holds up nobody. All else may take long.
+# What is about as quick as the way to another thread and back (some 50 us) is done at once: a query that
+# walks the graph for few results, further batches like the last. It holds up nobody. All else may take long.
+MAYBE_QUICK = frozenset({"query", "resumable-query-next"})
 INLINE_TOP_K_MAX = 100
 INLINE_BODY_MAX = 64 * 1024
+# Of one request, which is all or none: more would hold up other writes for many seconds.
+RECORDS_MAX = 100_000
 READ_THREADS_MIN = 4
 
 _encode = msgspec.json.Encoder().encode
+
+
+class _Done(NamedTuple):
+    command: AnyCommand
+    answer: Any
+    result: bytes
+    seconds: float
 
 
 class Pool:
@@ -52,45 +64,94 @@ class Hosted:
     not occupy the threads that reads need.
     """
 
-    def __init__(self, name: str, engine: Engine, tokens: Tokens, pool: Pool) -> None:
+    def __init__(
+        self, name: str, engine: Engine, tokens: Tokens, pool: Pool, *, records_max: int = RECORDS_MAX
+    ) -> None:
         self.name = name
         self.engine = engine
         self.tokens = tokens
+        self.records_max = records_max
         self._reads = pool.executor
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"clew-write-{name}")
+        self._quick = Quick()
+        self._owners = Owners()
 
     async def answer(
-        self, operation: Operation, body: bytes, namespace: str, query_string: str
+        self, operation: Operation, access: Access, body: bytes, namespace: str, query_string: str
     ) -> tuple[bytes, Callable[[], None] | None]:
         """The result of an operation as JSON, and what to do where the client does not get it."""
 
-        def work() -> tuple[AnyCommand, Any, bytes]:
-            return self._carry(operation, operation.command(body, namespace, query_string))
+        def work() -> _Done:
+            return self._carry(operation, access, operation.command(body, namespace, query_string))
 
-        if operation.name == "query" and len(body) <= INLINE_BODY_MAX:
-            command = operation.command(body, namespace, query_string)
-            if isinstance(command, Query) and not command.filter and command.top_k <= INLINE_TOP_K_MAX:
-                return self._carry(operation, command)[2], None
-            done = await self._on(self._reads, lambda: self._carry(operation, command))
-        else:
+        if operation.name == "upsert-data":  # what models take long for, writes need not wait for
+            texts = await self._on(
+                self._reads, lambda: self._embedded(operation.command(body, namespace, query_string))
+            )
+            done = await self._on(self._writes, lambda: self._carry(operation, access, texts))
+        elif operation.name not in MAYBE_QUICK or len(body) > INLINE_BODY_MAX:
             done = await self._on(self._writes if operation.writes else self._reads, work)
-        command, answer, result = done
-        if isinstance(command, StartQuery | FetchNext):
-            return result, lambda: self._undo(command, answer)
-        return result, None
+        else:
+            command = operation.command(body, namespace, query_string)
+            quick = self._is_quick(command)
+            if quick:
+                done = self._carry(operation, access, command)
+            else:
+                done = await self._on(self._reads, lambda: self._carry(operation, access, command))
+            if isinstance(command, FetchNext):
+                self._quick.note(command.uuid, done.seconds)
+            if quick:
+                return done.result, None
+        return done.result, self._undoing(done)
 
-    async def info(self) -> InfoResult:
-        """Counts and size."""
-        return await self._on(self._reads, lambda: self.engine.execute(Info()))
+    def _is_quick(self, command: AnyCommand) -> bool:
+        if isinstance(command, Query):
+            dense = command.data is None and command.sparse_vector is None
+            return dense and not command.filter and command.top_k <= INLINE_TOP_K_MAX
+        if isinstance(command, FetchNext):
+            return self._quick.take(command.uuid) and command.additional_k <= INLINE_TOP_K_MAX
+        return False
+
+    def _undoing(self, done: _Done) -> Callable[[], None] | None:
+        command = done.command
+        # A batch with a number is asked for again under it.
+        if isinstance(command, StartQuery) or (isinstance(command, FetchNext) and command.batch is None):
+            return lambda: self._undo(command, done.answer)
+        return None
+
+    async def state(self) -> State:
+        """What it holds at the moment."""
+        info = await self._on(self._reads, lambda: self.engine.execute(Info()))
+        return State(self.name, info.vector_count, info.index_size, *self.engine.open_queries())
 
     def close(self) -> None:
         """Wait for the writes under way, and close the engine."""
         self._writes.shutdown()
         self.engine.close()
 
-    def _carry(self, operation: Operation, command: AnyCommand) -> tuple[AnyCommand, Any, bytes]:
-        answer = _EMPTY.get(type(command)) if _is_of_nothing(command) else self.engine.execute(command)
-        return command, answer, _encode({"result": operation.result(answer)})
+    def _embedded(self, command: AnyCommand) -> AnyCommand:
+        self._require_few(command)
+        return self.engine.embedded(command)
+
+    def _require_few(self, command: AnyCommand) -> None:
+        if isinstance(command, Upsert) and len(command.records) > self.records_max:
+            raise ClientError(
+                f"{len(command.records)} records in one request; expected at most {self.records_max}"
+            )
+
+    def _carry(self, operation: Operation, access: Access, command: AnyCommand) -> _Done:
+        began = time.perf_counter()
+        self._require_few(command)
+        if isinstance(command, FetchNext | EndQuery):
+            self._owners.require(command.uuid, access)
+        if isinstance(command, FetchNext | EndQuery) and not command.uuid:
+            answer = _EMPTY[type(command)]
+        else:
+            answer = self.engine.execute(command)
+        if isinstance(command, StartQuery):
+            self._owners.note(answer[0], access)
+        result = _encode({"result": operation.result(answer)})
+        return _Done(command, answer, result, time.perf_counter() - began)
 
     def _undo(self, command: AnyCommand, answer: Any) -> None:
         with contextlib.suppress(ClewError):  # it was stopped meanwhile
@@ -98,7 +159,3 @@ class Hosted:
 
     async def _on(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work)
-
-
-def _is_of_nothing(command: AnyCommand) -> bool:
-    return isinstance(command, FetchNext | EndQuery) and not command.uuid

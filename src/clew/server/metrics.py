@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 # Upper bounds in seconds: from a small query inline to a large upsert.
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Labels = tuple[str, str]  # index and endpoint
+
+
+GAUGES = {
+    "vectors": "Vectors of an index.",
+    "index_bytes": "Bytes of its records.",
+    "open_cursors": "Resumable queries that are open.",
+    "cursor_bytes": "Bytes that their cursors take together.",
+}
+
+
+class State(NamedTuple):
+    """What an index holds at the moment."""
+
+    name: str
+    vectors: int
+    index_bytes: int
+    open_cursors: int
+    cursor_bytes: int
 
 
 class Metrics:
@@ -30,8 +49,8 @@ class Metrics:
         buckets[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
         self._seconds[labels] = self._seconds.get(labels, 0.0) + seconds
 
-    def text(self, sizes: Iterable[tuple[str, int, int]]) -> str:
-        """Everything. `sizes`: name, vectors and bytes of each index."""
+    def text(self, states: Sequence[State]) -> str:
+        """Everything, in the text format of Prometheus."""
         lines = ["# HELP clew_requests_total Requests answered.", "# TYPE clew_requests_total counter"]
         for (index, endpoint, status), n in sorted(self._requests.items()):
             lines.append(
@@ -41,11 +60,9 @@ class Metrics:
         lines += [f"# HELP {name} From the head of a request to its answer.", f"# TYPE {name} histogram"]
         for labels, buckets in sorted(self._buckets.items()):
             lines += self._histogram(name, labels, buckets)
-        lines += ["# HELP clew_vectors Vectors of an index.", "# TYPE clew_vectors gauge"]
-        sizes = list(sizes)
-        lines += [f'clew_vectors{{index="{index}"}} {vectors}' for index, vectors, _ in sizes]
-        lines += ["# HELP clew_index_bytes Bytes of its records.", "# TYPE clew_index_bytes gauge"]
-        lines += [f'clew_index_bytes{{index="{index}"}} {size}' for index, _, size in sizes]
+        for gauge, about in GAUGES.items():
+            lines += [f"# HELP clew_{gauge} {about}", f"# TYPE clew_{gauge} gauge"]
+            lines += [f'clew_{gauge}{{index="{state.name}"}} {getattr(state, gauge)}' for state in states]
         return "\n".join(lines) + "\n"
 
     def _histogram(self, name: str, labels: Labels, buckets: list[int]) -> list[str]:

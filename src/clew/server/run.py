@@ -19,7 +19,8 @@ from clew.errors import ClientError
 from clew.server import catalogue
 from clew.server.app import BODY_BYTES_MAX, Limits, make_app
 from clew.server.auth import Tokens
-from clew.server.hosted import Hosted, Pool
+from clew.server.hosted import RECORDS_MAX, Hosted, Pool
+from clew.server.lines import Line
 
 HOST_DEFAULT, PORT_DEFAULT = "127.0.0.1", 8080
 # Longer than clients keep a connection that idles, so that they close it, and never write into a closing one.
@@ -39,6 +40,7 @@ class Options:
     dev: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
     log_access: bool = False
+    records_max: int = RECORDS_MAX
 
 
 def serve(options: Options) -> None:
@@ -58,6 +60,9 @@ def serve(options: Options) -> None:
             port=options.port,
             lifespan="off",
             access_log=False,
+            http=Line,
+            ws="none",
+            proxy_headers=options.log_access,  # who asked is of use there only
             log_level="warning",
             server_header=False,
             backlog=BACKLOG,
@@ -75,13 +80,24 @@ def opened(options: Options) -> Iterator[dict[str, Hosted]]:
     with contextlib.ExitStack() as stack:
         stack.callback(pool.close)
         if options.dev or options.directory is None:
-            indexes[""] = Hosted("", Engine.open(options.directory), Tokens(None), pool)
+            indexes[""] = Hosted(
+                "", Engine.open(options.directory), Tokens(None), pool, records_max=options.records_max
+            )
             stack.callback(indexes[""].close)
         else:
             for entry in _entries(options.directory, stack):
                 where = options.directory / entry.name
-                engine = Engine.open(where, dimension=entry.dimension, metric=entry.metric)
-                indexes[entry.name] = Hosted(entry.name, engine, entry.tokens, pool)
+                engine = Engine.open(
+                    where,
+                    dimension=entry.dimension,
+                    metric=entry.metric,
+                    type=entry.type,
+                    embedding_model=entry.embedding_model,
+                    sparse_embedding_model=entry.sparse_embedding_model,
+                )
+                indexes[entry.name] = Hosted(
+                    entry.name, engine, entry.tokens, pool, records_max=options.records_max
+                )
                 stack.callback(indexes[entry.name].close)
         yield indexes
 

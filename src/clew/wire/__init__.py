@@ -1,6 +1,7 @@
 """The Upstash REST wire: commands, answers and errors as JSON and back, from one table for both ends."""
 
 from clew.wire.failures import Unreadable, failure, raised, status_of, type_of
+from clew.wire.openapi import document
 from clew.wire.operations import OPERATIONS, Operation
 from clew.wire.requests import Request, request
 
@@ -9,6 +10,7 @@ __all__ = [
     "Operation",
     "Request",
     "Unreadable",
+    "document",
     "failure",
     "raised",
     "request",

@@ -60,7 +60,10 @@ class Includes(Body):
 
 
 class QueryBody(Includes):
-    """`/query` and `/query-data`: one of these, or an array. The same begins a resumable query."""
+    """`/query` and `/query-data`: one of these, or an array. The same begins a resumable query.
+
+    `fusion_window` and `dense_weight` are ours.
+    """
 
     vector: list[float] | None = None
     sparse_vector: SparseBody | None = None
@@ -70,6 +73,8 @@ class QueryBody(Includes):
     weighting_strategy: str | None = None
     fusion_algorithm: str | None = None
     query_mode: str | None = None
+    fusion_window: int | None = None
+    dense_weight: float | None = None
 
 
 class StartBody(QueryBody):
@@ -79,10 +84,11 @@ class StartBody(QueryBody):
 
 
 class NextBody(Body):
-    """`/resumable-query-next`."""
+    """`/resumable-query-next`. `batch` is ours: the number of the batch, 1 for the first after the start."""
 
     uuid: str
     additional_k: int | None = None
+    batch: int | None = None
 
 
 class EndBody(Body):
@@ -120,3 +126,11 @@ class RenameBody(Body):
     namespace: str
     new_namespace: str
     delete_existing: Flag = None
+
+
+# What an endpoint takes, where that is more than one of the above.
+Upsert = RecordBody | list[RecordBody]
+UpsertData = DataBody | list[DataBody]
+Query = QueryBody | list[QueryBody]
+Fetch = FetchBody | list[Id]
+Delete = DeleteBody | list[Id] | Id

@@ -24,13 +24,15 @@ class Unreadable(ClientError):
     """A body that is not JSON, or JSON of the wrong shape. `ClientError` on the other side."""
 
 
-class _Failure(msgspec.Struct, omit_defaults=True):
+class Failure(msgspec.Struct, omit_defaults=True):
+    """Every answer that is an error."""
+
     error: str
     status: int = 0
     type: str = ""
 
 
-_FAILURE = msgspec.json.Decoder(_Failure)
+_FAILURE = msgspec.json.Decoder(Failure)
 
 
 def unreadable(body: bytes, error: Exception) -> Unreadable:
@@ -54,7 +56,7 @@ def status_of(error: ClewError) -> int:
 
 def failure(text: str, status: int, type: str) -> bytes:
     """The body of an error answer."""
-    return msgspec.json.encode(_Failure(text, status, type))
+    return msgspec.json.encode(Failure(text, status, type))
 
 
 def type_of(error: ClewError) -> str:

@@ -11,7 +11,9 @@ import msgspec
 from clew import commands as c
 from clew import types as t
 from clew.wire import answers as a
+from clew.wire import bodies as b
 from clew.wire import commands as read
+from clew.wire import results as r
 
 ToCommand = Callable[[bytes, str, str], c.AnyCommand]
 ToResult = Callable[[Any], Any]
@@ -23,6 +25,10 @@ class Operation(NamedTuple):
 
     writes: whether a read-only token is refused.
     repeatable: whether it may be sent again when nobody knows what became of the first time.
+    reads: the type of its body; None where it looks at none.
+    gives: the type of its result.
+    flags: what its query string may hold.
+    namespaced: whether the rest of its path is a namespace.
     command: from body, namespace and query string (server). Raises ClientError.
     result: from the engine's answer to what JSON carries (server).
     reader: of a response (client).
@@ -32,6 +38,10 @@ class Operation(NamedTuple):
     name: str
     writes: bool
     repeatable: bool
+    reads: Any
+    gives: Any
+    flags: tuple[str, ...]
+    namespaced: bool
     command: ToCommand
     result: ToResult
     reader: msgspec.json.Decoder[a.Envelope[Any]]
@@ -65,106 +75,120 @@ def _row(
     name: str,
     command: ToCommand,
     *,
+    reads: Any = None,
     writes: bool = False,
     repeatable: bool = False,
-    kind: Any = str,
+    gives: Any = str,
+    flags: tuple[str, ...] = (),
+    namespaced: bool = True,
     result: ToResult = _same,
     answer: ToAnswer = _as_said,
 ) -> Operation:
-    return Operation(name, writes, repeatable, command, result, a.decoder(kind), answer)
+    kinds = (reads, gives, flags, namespaced)
+    return Operation(name, writes, repeatable, *kinds, command, result, a.decoder(gives), answer)
 
 
 _HITS: dict[str, Any] = {
     "repeatable": True,
-    "kind": list[a.Hit | list[a.Hit]],
-    "result": a.hits_of_all,
-    "answer": a.as_all_results,
+    "gives": list[a.Hit | list[a.Hit]],
+    "result": r.hits_of_all,
+    "answer": r.as_all_results,
 }
 # To begin a query twice leaves one behind until it idles out: harmless, but not for nothing.
 _STARTED: dict[str, Any] = {
-    "kind": a.Started,
-    "result": a.started,
-    "answer": lambda said, command: (said.uuid, a.as_results(said.scores)),
+    "gives": a.Started,
+    "result": r.started,
+    "answer": lambda said, command: (said.uuid, r.as_results(said.scores)),
 }
 
 OPERATIONS = {
     row.name: row
     for row in (
-        _row("upsert", _body(read.upsert), writes=True),
-        _row("upsert-data", _body(read.upsert_data), writes=True),
+        _row("upsert", _body(read.upsert), reads=b.Upsert, writes=True),
+        _row("upsert-data", _body(read.upsert_data), reads=b.UpsertData, writes=True),
         _row(
             "update",
             _body(read.update),
+            reads=b.UpdateBody,
             writes=True,
-            kind=a.Updated,
+            gives=a.Updated,
             result=lambda answer: a.Updated(answer.updated),
             answer=lambda said, command: t.UpdateResult(said.updated),
         ),
-        _row("query", _body(read.query), **_HITS),
-        _row("query-data", _body(read.query_data), **_HITS),
-        _row("resumable-query", _body(read.start), **_STARTED),
-        _row("resumable-query-data", _body(read.start_data), **_STARTED),
+        _row("query", _body(read.query), reads=b.Query, **_HITS),
+        _row("query-data", _body(read.query_data), reads=b.Query, **_HITS),
+        _row("resumable-query", _body(read.start), reads=b.StartBody, **_STARTED),
+        _row("resumable-query-data", _body(read.start_data), reads=b.StartBody, **_STARTED),
         _row(
             "resumable-query-next",
             _body(read.fetch_next),
-            kind=list[a.Hit],
-            result=a.hits,
-            answer=lambda said, command: a.as_results(said),
+            reads=b.NextBody,
+            namespaced=False,
+            gives=list[a.Hit],
+            result=r.hits,
+            answer=lambda said, command: r.as_results(said),
         ),
-        _row("resumable-query-end", _body(read.end)),
+        _row("resumable-query-end", _body(read.end), reads=b.EndBody, namespaced=False),
         _row(
             "fetch",
             _body(read.fetch),
+            reads=b.Fetch,
             repeatable=True,
-            kind=list[a.Found | None],
-            result=a.all_found,
-            answer=lambda said, command: list(map(a.as_record, said)),
+            gives=list[a.Found | None],
+            result=r.all_found,
+            answer=lambda said, command: list(map(r.as_record, said)),
         ),
         _row(
             "delete",
             _body(read.delete),
+            reads=b.Delete,
             writes=True,
-            kind=a.Deleted,
+            gives=a.Deleted,
             result=lambda answer: a.Deleted(answer.deleted),
             answer=lambda said, command: t.DeleteResult(said.deleted),
         ),
         _row(
             "range",
             _body(read.range_),
+            reads=b.RangeBody,
             repeatable=True,
-            kind=a.Page,
-            result=a.page,
-            answer=lambda said, command: a.as_range(said),
+            gives=a.Page,
+            result=r.page,
+            answer=lambda said, command: r.as_range(said),
         ),
         _row(
             "random",
             _no_body(c.Random),
             repeatable=True,
-            kind=a.Found | None,
-            result=a.found,
-            answer=lambda said, command: a.as_record(said),
+            gives=a.Found | None,
+            result=r.found,
+            answer=lambda said, command: r.as_record(said),
         ),
         _row(
             "info",
             _no_body(lambda namespace: c.Info()),
+            namespaced=False,
             repeatable=True,
-            kind=a.About,
-            result=a.about,
-            answer=lambda said, command: a.as_info(said),
+            gives=a.About,
+            result=r.about,
+            answer=lambda said, command: r.as_info(said),
         ),
-        _row("reset", _reset, writes=True),
+        _row("reset", _reset, writes=True, flags=("all",)),
         _row(
             "list-namespaces",
             _no_body(lambda namespace: c.ListNamespaces()),
+            namespaced=False,
             repeatable=True,
-            kind=list[str],
+            gives=list[str],
         ),
         _row("delete-namespace", _no_body(c.DeleteNamespace), writes=True),
         _row(
             "rename-namespace",
             _body(read.rename),
+            reads=b.RenameBody,
+            namespaced=False,
             writes=True,
-            kind=a.Renamed,
+            gives=a.Renamed,
             result=lambda answer: a.Renamed(True),
             answer=lambda said, command: "Success",
         ),

@@ -131,6 +131,8 @@ def _arguments(query: c.Query) -> dict[str, Any]:
         "weighting_strategy": query.weighting_strategy,
         "fusion_algorithm": query.fusion_algorithm,
         "query_mode": query.query_mode,
+        "fusion_window": query.fusion_window,
+        "dense_weight": query.dense_weight,
     }
 
 
@@ -162,7 +164,7 @@ _MAKERS: dict[type[c.AnyCommand], Callable[[Any], Request]] = {
     c.QueryMany: _query_many,
     c.QueryArrays: _query_arrays,
     c.StartQuery: _start,
-    c.FetchNext: lambda k: _to("resumable-query-next", b.NextBody(k.uuid, k.additional_k)),
+    c.FetchNext: lambda k: _to("resumable-query-next", b.NextBody(k.uuid, k.additional_k, k.batch)),
     c.EndQuery: lambda k: _to("resumable-query-end", b.EndBody(k.uuid)),
     c.Fetch: _fetch,
     c.Delete: _delete,

@@ -1,0 +1,1 @@
+"""Load on servers: who makes it, who takes it."""

@@ -1,0 +1,169 @@
+"""An index in a directory: what durability costs, and what open queries cost that outlive their process."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.bench import Bench
+from benchmarks.records import Layout
+from benchmarks.records import Record as Measured
+from benchmarks.truth import Floats
+from clew import Metric
+from clew.commands import Compact, EndQuery, FetchNext, Query, Record, StartQuery, Upsert, UpsertArrays
+from clew.engine.engine import Engine
+from clew.engine.sqlite_queries import QUERIES_FILE
+
+BATCH, BATCHED = 1_000, 20_000
+ONE_BY_ONE, THREADS = 400, 8  # upserts of each thread
+PAGES, PAGE = 60, 10
+DEPTH, SOUGHT = 1_000, 40
+HIBERNATED, HIBERNATED_DEPTH = 10_000, 100
+
+SETTINGS = ("memory", "normal", "full")
+LAYOUT = Layout(
+    "In a directory: writes, batches of open queries, and queries that are asleep",
+    ("per_s", "median_ms", "p99_ms", "longest_ms", "megabytes", "seconds"),
+)
+
+
+def run(bench: Bench) -> list[Measured]:
+    """One thread unless a case says otherwise."""
+    made = [_batches(bench, setting) for setting in SETTINGS]
+    made += [_one_by_one(bench, setting, n) for setting in SETTINGS[1:] for n in (1, THREADS)]
+    for setting in SETTINGS:
+        with _engine(setting) as (engine, directory):
+            _fill(engine, bench.dataset.base)
+            made.append(_pages(bench, engine, setting))
+            made.append(_sought(bench, engine, setting))
+            if directory is not None:
+                made.append(_commits(bench, engine, setting))
+            if setting == "normal":
+                assert directory is not None
+                made.append(_asleep(bench, engine, directory))
+    return made
+
+
+@contextmanager
+def _engine(setting: str, metric: str = "COSINE") -> Iterator[tuple[Engine, Path | None]]:
+    if setting == "memory":
+        engine = Engine.open(metric=Metric(metric))
+        yield engine, None
+        engine.close()
+        return
+    with tempfile.TemporaryDirectory(prefix="clew-durable-", dir=Path.cwd()) as name:
+        engine = Engine.open(name, durability=setting, metric=Metric(metric), sessions_max=2 * HIBERNATED)
+        yield engine, Path(name)
+        engine.close()
+
+
+def _fill(engine: Engine, rows: Floats) -> None:
+    for first in range(0, len(rows), BATCHED):
+        part = rows[first : first + BATCHED]
+        engine.execute(UpsertArrays(tuple(map(str, range(first, first + len(part)))), part))
+
+
+def _batches(bench: Bench, setting: str) -> Measured:
+    rows = bench.dataset.base[:BATCHED]
+    taken = []
+    with _engine(setting) as (engine, _):
+        for first in range(0, len(rows), BATCH):
+            part = rows[first : first + BATCH]
+            ids = tuple(map(str, range(first, first + len(part))))
+            metadata = tuple({"number": i, "text": "x" * 100} for i in range(len(part)))
+            taken.append(_timed(lambda: engine.execute(UpsertArrays(ids, part, metadata))))  # noqa: B023
+    return bench.record(
+        "durable", setting, f"upserts of {BATCH:,}", per_s=len(rows) / sum(taken), longest_ms=1e3 * max(taken)
+    )
+
+
+def _one_by_one(bench: Bench, setting: str, threads: int) -> Measured:
+    rows = bench.dataset.base
+
+    def write(thread: int) -> None:
+        for i in range(ONE_BY_ONE):
+            id = f"{thread}-{i}"
+            engine.execute(Upsert((Record(id, rows[i], metadata={"number": i}),)))
+
+    with _engine(setting) as (engine, _):
+        workers = [threading.Thread(target=write, args=(thread,)) for thread in range(threads)]
+        taken = _timed(lambda: ([one.start() for one in workers], [one.join() for one in workers]))
+    return bench.record(
+        "durable", setting, f"upserts one by one, threads={threads}", per_s=threads * ONE_BY_ONE / taken
+    )
+
+
+def _pages(bench: Bench, engine: Engine, setting: str) -> Measured:
+    """`fetch_next` of few results, the index at rest."""
+    taken = []
+    for query in bench.dataset.queries[:20]:
+        uuid, _ = engine.execute(StartQuery(Query(query, top_k=PAGE)))
+        taken += [_timed(lambda: engine.execute(FetchNext(uuid, PAGE))) for _ in range(PAGES)]  # noqa: B023
+        engine.execute(EndQuery(uuid))
+    return _of_times(bench, setting, f"fetch_next of {PAGE}", taken)
+
+
+def _sought(bench: Bench, engine: Engine, setting: str) -> Measured:
+    """The same of a query whose stream was dropped, once it has returned so many."""
+    taken = []
+    for query in bench.dataset.queries[:SOUGHT]:
+        uuid, _ = engine.execute(StartQuery(Query(query, top_k=100)))
+        for _ in range(DEPTH // 100 - 1):
+            engine.execute(FetchNext(uuid, 100))
+        engine._sessions._sessions[uuid].drop()
+        taken.append(_timed(lambda: engine.execute(FetchNext(uuid, PAGE))))  # noqa: B023
+        engine.execute(EndQuery(uuid))
+    return _of_times(bench, setting, f"fetch_next of {PAGE}, sought anew at depth {DEPTH:,}", taken)
+
+
+def _commits(bench: Bench, engine: Engine, setting: str) -> Measured:
+    """Single upserts while the log of a large write is checkpointed."""
+    rows = bench.dataset.base[:BATCHED]
+    taken = []
+    for turn in range(5):
+        engine.execute(UpsertArrays(tuple(f"t{i}" for i in range(2_000)), rows[:2_000]))
+        for i in range(60):
+            record = Record(f"o{turn}-{i}", rows[i])
+            taken.append(_timed(lambda: engine.execute(Upsert((record,)))))  # noqa: B023
+    return _of_times(bench, setting, "upserts beside checkpoints", taken)
+
+
+def _asleep(bench: Bench, engine: Engine, directory: Path) -> Measured:
+    """Queries that are open, not used, and outlive the process: their file, and how long opening it takes."""
+    queries = bench.dataset.queries
+    draw = np.random.default_rng(0)
+    for i in range(HIBERNATED):
+        near = queries[i % len(queries)] + draw.normal(0, 0.01, queries.shape[1]).astype(np.float32)
+        engine.execute(StartQuery(Query(near, top_k=HIBERNATED_DEPTH)))
+    engine._saved.settle()
+    held = (directory / QUERIES_FILE).stat().st_size
+    taken = _timed(lambda: engine._saved.active())
+    engine.execute(Compact())
+    return bench.record(
+        "durable", "normal", f"{HIBERNATED:,} queries asleep", megabytes=held / 1e6, seconds=taken
+    )
+
+
+def _of_times(bench: Bench, setting: str, case: str, taken: list[float]) -> Measured:
+    ms = sorted(1e3 * one for one in taken)
+    return bench.record(
+        "durable",
+        setting,
+        case,
+        median_ms=statistics.median(ms),
+        p99_ms=ms[int(0.99 * len(ms))],
+        longest_ms=ms[-1],
+    )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

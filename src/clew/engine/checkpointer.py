@@ -1,0 +1,62 @@
+"""Copies the log of an SQLite file into the file, beside writers and readers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import apsw
+
+from clew.engine.background import Background
+
+# The log is copied into the file by a thread, once it has so many bytes, beside writers and readers: done by
+# a commit, as SQLite would, it held that commit up for 60 to 130 ms.
+CHECKPOINT_BYTES = 16 << 20
+# Past this many the log is also begun anew, for which a writer waits; else one that never pauses lets it
+# grow.
+RESTART_BYTES = 512 << 20
+
+
+# How long a checkpoint that begins the log anew waits for readers to be done, and writers for it.
+WAIT_MS = 100
+
+
+class Checkpointer:
+    """Copies the log into the file on a thread of its own, which starts with the first need."""
+
+    def __init__(self, connect: Callable[[], apsw.Connection], page_bytes: int) -> None:
+        self._connect = connect
+        self._page_bytes = page_bytes
+        self._turn = threading.Lock()
+        self._bytes = 0
+        self._background = Background(self, Checkpointer.work, "clew-checkpoint")
+
+    def hook(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        """Called by SQLite after each commit, with how long the log is."""
+        self._bytes = pages * self._page_bytes
+        if self._bytes >= CHECKPOINT_BYTES:
+            self._background.wake()
+        return int(apsw.SQLITE_OK)
+
+    def work(self) -> None:
+        """Checkpoint once."""
+        with suppress(apsw.Error):  # what the disk refuses now a commit will meet, and say
+            self._run("RESTART" if self._bytes >= RESTART_BYTES else "PASSIVE")
+
+    def truncate(self) -> None:
+        """Checkpoint all of it and cut the log to nothing, as far as readers allow."""
+        self._run("TRUNCATE")
+
+    def close(self) -> None:
+        """End the thread."""
+        self._background.close()
+
+    def _run(self, mode: str) -> None:
+        with self._turn:
+            connection = self._connect()
+            connection.set_busy_timeout(WAIT_MS)
+            try:
+                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            finally:
+                connection.close()

@@ -1,0 +1,262 @@
+"""A graph (or inverted lists, or both) and what its slots stand for: ids outside, slots inside."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from clew._core import Graph
+from clew.commands import Floats, Include
+from clew.engine.calibrate import scan_cost
+from clew.engine.metadata import decode_metadata, metadata_reader
+from clew.engine.parts import Asked, Bits, Hits, Part, Reader, Slots, scores_of
+from clew.engine.records import Records, Texts
+from clew.engine.snapshot import Snapshot
+from clew.engine.vectors import Vectors, shown
+from clew.filters import Columns
+from clew.types import FetchResult, Metadata, Metric, QueryResult, SparseVector
+
+T = TypeVar("T")
+
+# Compact when more than half of the slots are tombstones, so that compaction costs a write O(1) slots,
+# and not below this many, where a scan does not feel them.
+TOMBSTONES_MIN = 1024
+
+# A filtered query that a write overtook this often holds the writers up for the moment it needs.
+OVERTAKEN_MAX = 8
+
+_NO_TEXTS = Texts(None, None)
+
+
+class Generation:
+    """A graph and what its slots stand for, from one compaction to the next.
+
+    A slot never changes: upserts and updates add slots and tombstone old ones. So whoever holds a
+    generation and a cursor of its graph sees, for as long as it likes, what was there when the cursor was
+    opened. `ids`, `rows` and `positions` go by slot and grow before the graph shows the slot; `slots` maps
+    the ids that are live. A change of `slots` is one call into C, which the GIL makes atomic.
+    """
+
+    __slots__ = ("__weakref__", "_changes", "_states", "calibrated", "columns", "graph", "ids", "metric",
+                 "positions", "records", "removals", "rows", "since", "slots", "writing")  # fmt: skip
+
+    def __init__(
+        self,
+        graph: Part,
+        metric: Metric,
+        records: Records,
+        writing: threading.Lock,
+        snapshot: Snapshot,
+        *,
+        ids: Iterable[str] = (),
+        rows: Iterable[int] = (),
+        positions: Iterable[int] = (),
+        changes: int = 0,
+        calibrated: int = 0,
+    ) -> None:
+        self.graph = graph
+        self.metric = metric.value
+        self.records = records
+        self.writing = writing  # held by whoever changes the index
+        self.ids = list(ids)
+        self.rows = array("q", rows)  # of the record store
+        self.positions = array("q", positions)  # in order of insertion, for `range`
+        self.slots = dict(zip(self.ids, range(len(self.ids)), strict=True))
+        self.since = snapshot.seq  # as of then it holds every live slot and no tombstone
+        self._changes = changes  # of the graph, which numbers them by itself
+        # What a reader sees who finds so many slots and so many of them live: now, and after the change under
+        # way. No two states have both in common: a change either adds slots, or only takes from those that
+        # are live.
+        self._states = {(graph.size, graph.live): snapshot}
+        self.calibrated = calibrated  # how many slots there were when the cost of a scan was measured
+        self.columns = Columns(metadata_reader(self.rows, records))
+        self.removals: list[int] | None = None  # slots removed while another generation is made of this one
+
+    # -- writes: one at a time, after the records are committed
+
+    def apply(
+        self,
+        ids: Sequence[str],
+        vectors: Vectors,
+        rows: Sequence[int],
+        positions: Iterable[int],
+        removed: Sequence[int],
+        seq: int,
+        threads: int,
+    ) -> None:
+        """Show added records and hide removed slots, both at once, as command `seq`."""
+        kept = set(ids)
+        gone = [id for id in map(self.ids.__getitem__, removed) if id not in kept]
+        self.ids.extend(ids)
+        self.rows.extend(rows)
+        self.positions.extend(positions)
+        if self.removals is not None:
+            self.removals.extend(removed)
+        self._changes += 1
+        size, live = self.graph.size, self.graph.live
+        [now] = self._states.values()
+        after = Snapshot(seq, rows[-1] + 1 if rows else now.end_row)
+        self._states = {(size, live): now, (size + len(ids), live + len(ids) - len(removed)): after}
+        first = self.graph.apply(vectors, np.array(removed, dtype=np.uint32), self._changes, threads)
+        self._states = {(self.graph.size, self.graph.live): after}
+        self.slots.update(dict(zip(ids, range(first, first + len(ids)), strict=True)))
+        deque(map(self.slots.pop, gone), maxlen=0)
+        graph = self.graph
+        if isinstance(graph, Graph) and graph.linked and graph.size >= 2 * self.calibrated:
+            self.calibrated = graph.size
+            graph.scan_cost = scan_cost(graph)
+
+    def crowded(self) -> bool:
+        """Whether there are enough tombstones to compact."""
+        size = self.graph.size
+        return size - len(self.slots) > max(TOMBSTONES_MIN, size // 2)
+
+    def compacted(self, threads: int) -> tuple[Generation, list[int]]:
+        """A new generation of the live slots, and the old slot of each. This one is unchanged.
+
+        A graph may grow meanwhile, other parts may not.
+        """
+        graph, old = self.graph.compact(threads)
+        kept = old.tolist()
+        made = Generation(
+            graph,
+            Metric(self.metric),
+            self.records,
+            self.writing,
+            self.snapshot,
+            ids=map(self.ids.__getitem__, kept),
+            rows=map(self.rows.__getitem__, kept),
+            positions=map(self.positions.__getitem__, kept),
+            changes=self._changes + 1,
+            calibrated=self.calibrated,
+        )
+        return made, kept
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last state that was shown."""
+        return next(iter(self._states.values()))
+
+    def show(self, snapshot: Snapshot) -> None:
+        """From now on it is shown, as the state `snapshot`."""
+        self.since = snapshot.seq
+        self._states = {(self.graph.size, self.graph.live): snapshot}
+
+    # -- queries
+
+    def search(self, asked: Asked, k: int, filter: str) -> Hits:
+        """The k nearest, nearest first: slots and distances. `asked` is of the kind that `graph` takes."""
+        graph = self.graph
+        if not filter:
+            return graph.search(asked, k)
+        return self.settled(lambda size: graph.search(asked, k, allowed=self.allowed(filter, size)))[0]
+
+    def search_many(self, vectors: Floats, k: int, filter: str, threads: int) -> list[Hits]:
+        """The same for every row of `vectors`, of a dense index, in parallel."""
+        graph = self.graph
+        assert isinstance(graph, Graph)
+        (slots, distances, counts), _ = self.settled(
+            lambda size: graph.search_many(vectors, k, allowed=self.allowed(filter, size), threads=threads)
+        )
+        return [
+            (row_slots[:n], row_distances[:n])
+            for row_slots, row_distances, n in zip(slots, distances, counts.tolist(), strict=True)
+        ]
+
+    def cursor(
+        self, asked: Asked, filter: str, among: Callable[[int], Bits] | None = None
+    ) -> tuple[Reader, Snapshot]:
+        """A cursor over what is there now and matches `filter`, and which state that is.
+
+        among: given how many slots there are, the bitmap of those that it may return.
+        """
+
+        def open(size: int) -> Reader:
+            allowed = self.allowed(filter, size)
+            if among is not None:
+                allowed = among(size) if allowed is None else allowed & among(size)
+            return self.graph.cursor(asked, allowed=allowed)
+
+        return self.settled(open)
+
+    def allowed(self, filter: str, size: int) -> Bits | None:
+        """The bitmap of the first `size` slots that match `filter`; None allows all."""
+        return self.columns.allowed(filter, size) if filter else None
+
+    def settled(self, open: Callable[[int], T]) -> tuple[T, Snapshot]:
+        """What `open`, given how many slots there are, gives for a state that did not change meanwhile.
+
+        A record written between a filter and the look at the graph would be missing altogether: its new slot
+        is not in the bitmap, its old one no longer visible. Then all is done again.
+        """
+        graph = self.graph
+        for _ in range(OVERTAKEN_MAX):
+            size = graph.size
+            live = graph.live  # read after the size, and below before it: see _states
+            opened = open(size)
+            state = self._states.get((size, live))
+            if graph.live == live and graph.size == size and state is not None:
+                return opened, state
+        with self.writing:
+            [state] = self._states.values()
+            return open(graph.size), state
+
+    def find(self, ids: Sequence[str]) -> list[int | None]:
+        """The live slots of ids, None where there is none; all of one moment, as C finds them."""
+        return list(map(self.slots.get, ids))
+
+    def matching(self, filter: str) -> list[int]:
+        """The live slots that match `filter`. Only while nothing is written."""
+        size = self.graph.size
+        bits = np.unpackbits(self.columns.allowed(filter, size).view(np.uint8), count=size, bitorder="little")
+        ids, slots = self.ids, self.slots
+        return [slot for slot in np.flatnonzero(bits).tolist() if slots.get(ids[slot]) == slot]
+
+    # -- answers
+
+    def results(self, slots: Slots, distances: Floats, include: Include) -> list[QueryResult]:
+        """What a query answers. Without the hits whose records were dropped with their namespace."""
+        found = slots.tolist()
+        ids = map(self.ids.__getitem__, found)
+        values = scores_of(self.graph, distances, self.metric)
+        if not (include.metadata or include.data or include.vectors):
+            return list(map(QueryResult, ids, values))
+        texts = self._texts(found, include)
+        parts = self._vectors(slots, include)
+        return [
+            QueryResult(id, score, *vectors, _metadata(text), text.data)
+            for id, score, vectors, text in zip(ids, values, parts, texts, strict=True)
+            if text is not None
+        ]
+
+    def fetched(self, slots: list[int], include: Include) -> list[FetchResult | None]:
+        """What a fetch answers, slot by slot."""
+        ids = map(self.ids.__getitem__, slots)
+        parts = self._vectors(np.array(slots, dtype=np.uint32), include)
+        return [
+            None if text is None else FetchResult(id, *vectors, _metadata(text), text.data)
+            for id, vectors, text in zip(ids, parts, self._texts(slots, include), strict=True)
+        ]
+
+    def _texts(self, slots: list[int], include: Include) -> list[Texts | None]:
+        if not (include.metadata or include.data):
+            return [_NO_TEXTS] * len(slots)
+        rows = list(map(self.rows.__getitem__, slots))
+        texts = self.records.texts(rows, metadata=include.metadata, data=include.data)
+        return list(map(texts.get, rows))
+
+    def _vectors(
+        self, slots: Slots, include: Include
+    ) -> Iterable[tuple[list[float] | None, SparseVector | None]]:
+        if not include.vectors or not len(slots):
+            return [(None, None)] * len(slots)
+        return shown(self.graph.rows(slots))
+
+
+def _metadata(text: Texts) -> Metadata | None:
+    return None if text.metadata is None else decode_metadata(text.metadata)

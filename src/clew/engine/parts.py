@@ -1,0 +1,289 @@
+"""What finds neighbours in a generation: a graph of dense vectors, inverted lists of sparse ones, or both.
+
+A `Graph` of the core is such a part; `SparsePart` and `HybridPart` are used in the same way. All of them
+number slots alike and give distances, smaller is nearer: of sparse and hybrid queries, the negated score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from msgspec.structs import replace as replace_fields
+from numpy.typing import NDArray
+
+from clew._core import Cursor, FusedCursor, Graph, Sparse, SparseCursor, fused_cursor, scores, shortest
+from clew.commands import Floats, Query
+from clew.engine.calibrate import scan_cost
+from clew.engine.fusion import CANDIDATES_MIN, Fusion, fusion_of
+from clew.engine.vectors import BothRows, Indices, SparseRows
+from clew.types import IndexType, Metric, SparseVector, WeightingStrategy
+
+Slots = NDArray[np.uint32]
+Bits = NDArray[np.uint64]
+Hits = tuple[Slots, Floats]
+
+
+class Reader(Protocol):
+    """Yields what a query finds, nearest first. One caller at a time."""
+
+    def next(self, n: int) -> Hits:
+        """Up to n further slots and distances; fewer only at the end, and none ever after."""
+        ...
+
+    def close(self) -> None:
+        """Give the memory back."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        ...
+
+
+class Part(Protocol):
+    """See `Graph` in the core for what each of these does. Queries and vectors are of its own kind."""
+
+    @property
+    def dimension(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def live(self) -> int: ...  # noqa: D102
+    @property
+    def bytes(self) -> int: ...  # noqa: D102
+
+    def apply(self, added: Any, removed: Slots, seq: int, threads: int = 1) -> int: ...  # noqa: D102
+    def search(self, query: Any, k: int, ef: int = 0, allowed: Bits | None = None) -> Hits: ...  # noqa: D102
+    def cursor(self, query: Any, ef: int = 0, allowed: Bits | None = None) -> Reader: ...  # noqa: D102
+    def rows(self, slots: Slots) -> Any: ...  # noqa: D102
+    def compact(self, threads: int = 1) -> tuple[Any, Slots]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseAsked:
+    """A sparse query. `indices` int32 and `values` float32 of one length; `idf`: weighted by rarity."""
+
+    indices: Indices
+    values: Floats
+    idf: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HybridAsked:
+    """A query of a hybrid index: of one half (the other is None), or of both, fused."""
+
+    vector: Floats | None
+    sparse: SparseAsked | None
+    fusion: Fusion = field(default_factory=Fusion)
+
+    def halves(self) -> tuple[HybridAsked, HybridAsked]:
+        """The dense and the sparse half, each asked by itself."""
+        return HybridAsked(self.vector, None), HybridAsked(None, self.sparse)
+
+
+Asked = Floats | SparseAsked | HybridAsked
+"""A query of an index, by its type: a vector of shape (dimension,), a sparse query, or either or both."""
+
+
+def asked_of(kind: IndexType, query: Query) -> Asked:
+    """What a query asks, that was checked to fit an index of type `kind`."""
+    if kind is IndexType.DENSE:
+        assert query.vector is not None
+        return query.vector
+    sparse = None
+    if (vector := query.sparse_vector) is not None:
+        idf = query.weighting_strategy is WeightingStrategy.IDF
+        indices, values = np.array(vector.indices, np.int32), np.array(vector.values, np.float32)
+        sparse = SparseAsked(indices, values, idf)
+    if kind is IndexType.SPARSE:
+        assert sparse is not None
+        return sparse
+    return HybridAsked(query.vector, sparse, fusion_of(query))
+
+
+def with_weights(query: Query, cursor: Reader) -> Query:
+    """The query as `cursor` weighted it: it stays so when the records by which it was weighted change."""
+    if query.weighting_strategy is None or not isinstance(cursor, SparseCursor | FusedCursor):
+        return query
+    indices, weights = cursor.weighted
+    weighted = SparseVector(indices.tolist(), weights.tolist())
+    return replace_fields(query, sparse_vector=weighted, weighting_strategy=None)
+
+
+def part_of(kind: IndexType, dimension: int, metric: Metric) -> Graph | SparsePart | HybridPart:
+    """An empty part for an index of type `kind`."""
+    if kind is IndexType.SPARSE:
+        return SparsePart(Sparse())
+    graph = Graph(dimension, metric.value)
+    return graph if kind is IndexType.DENSE else HybridPart(graph, Sparse(), metric.value)
+
+
+def scores_of(part: Part, distances: Floats, metric: str) -> list[float]:
+    """What users see of distances that `part` gave: the shortest decimals of their float32."""
+    return scores(distances, metric) if isinstance(part, Graph) else shortest(0 - distances)
+
+
+class SparsePart:
+    """Inverted lists."""
+
+    dimension = 0
+    linked = False
+
+    def __init__(self, sparse: Sparse) -> None:
+        self.sparse = sparse
+
+    @property
+    def size(self) -> int:
+        """Slots ever added, tombstones included."""
+        return self.sparse.size
+
+    @property
+    def live(self) -> int:
+        """Slots visible now."""
+        return self.sparse.live
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return self.sparse.bytes
+
+    def apply(self, added: SparseRows, removed: Slots, seq: int, threads: int = 1) -> int:
+        """Add vectors and tombstone slots, both visible at once. Returns the first new slot."""
+        return self.sparse.apply(added.offsets, added.indices, added.values, removed, seq)
+
+    def search(self, query: SparseAsked, k: int, ef: int = 0, allowed: Bits | None = None) -> Hits:
+        """The k best."""
+        return self.sparse.search(query.indices, query.values, k, query.idf, allowed)
+
+    def cursor(self, query: SparseAsked, ef: int = 0, allowed: Bits | None = None) -> Reader:
+        """A cursor over what is visible now."""
+        return self.sparse.cursor(query.indices, query.values, query.idf, allowed)
+
+    def rows(self, slots: Slots) -> SparseRows:
+        """Copies of vectors."""
+        return SparseRows(*self.sparse.rows(slots))
+
+    def compact(self, threads: int = 1) -> tuple[SparsePart, Slots]:
+        """The live slots only, and the old slot of each."""
+        sparse, old = self.sparse.compact()
+        return SparsePart(sparse), old
+
+
+class HybridPart:
+    """A graph and inverted lists over the same slots.
+
+    A change is made to the lists first. They keep the state before it until the change after it, so that what
+    the graph shows is in the lists too, though linking takes longer.
+    """
+
+    linked = False
+
+    def __init__(self, graph: Graph, sparse: Sparse, metric: str, calibrated: int = 0) -> None:
+        self.graph = graph
+        self.sparse = sparse
+        self.metric = metric
+        self._calibrated = calibrated  # how many slots there were when the cost of a scan was measured
+
+    @property
+    def dimension(self) -> int:
+        """Of the dense half."""
+        return self.graph.dimension
+
+    @property
+    def size(self) -> int:
+        """Slots ever added, tombstones included."""
+        return self.graph.size
+
+    @property
+    def live(self) -> int:
+        """Slots visible now."""
+        return self.graph.live
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return self.graph.bytes + self.sparse.bytes
+
+    def apply(self, added: BothRows, removed: Slots, seq: int, threads: int = 1) -> int:
+        """Add vectors and tombstone slots, both visible at once. Returns the first new slot."""
+        lists = added.sparse
+        self.sparse.apply(lists.offsets, lists.indices, lists.values, removed, seq)
+        first = self.graph.apply(added.dense, removed, seq, threads)
+        if self.graph.linked and self.graph.size >= 2 * self._calibrated:
+            self._calibrated = self.graph.size
+            self.graph.scan_cost = scan_cost(self.graph)
+        return first
+
+    def search(self, query: HybridAsked, k: int, ef: int = 0, allowed: Bits | None = None) -> Hits:
+        """The k best; of both halves, among the first of either."""
+        if query.sparse is None:
+            assert query.vector is not None
+            slots, distances = self.graph.search(query.vector, k, allowed=allowed)
+            return slots, _negated_scores(distances, self.metric)
+        if query.vector is None:
+            return SparsePart(self.sparse).search(query.sparse, k, allowed=allowed)
+        fusion = replace(query.fusion, window=query.fusion.window or max(k, CANDIDATES_MIN))
+        return self._fused(query, fusion, allowed, once=k <= fusion.window).next(k)
+
+    def cursor(self, query: HybridAsked, ef: int = 0, allowed: Bits | None = None) -> Reader:
+        """A cursor over what is visible now."""
+        if query.sparse is None:
+            assert query.vector is not None
+            return _Scored(self.graph.cursor(query.vector, allowed=allowed), self.metric)
+        if query.vector is None:
+            return SparsePart(self.sparse).cursor(query.sparse, allowed=allowed)
+        return self._fused(query, query.fusion, allowed)
+
+    def rows(self, slots: Slots) -> BothRows:
+        """Copies of vectors."""
+        return BothRows(self.graph.rows(slots), SparseRows(*self.sparse.rows(slots)))
+
+    def compact(self, threads: int = 1) -> tuple[HybridPart, Slots]:
+        """The live slots only, and the old slot of each. Only while nothing is written."""
+        sparse, _ = self.sparse.compact()
+        graph, old = self.graph.compact(threads)
+        return HybridPart(graph, sparse, self.metric, self._calibrated), old
+
+    def _fused(
+        self, query: HybridAsked, fusion: Fusion, allowed: Bits | None, *, once: bool = False
+    ) -> Reader:
+        assert query.vector is not None
+        assert query.sparse is not None
+        return fused_cursor(
+            self.graph,
+            self.sparse,
+            query.vector,
+            query.sparse.indices,
+            query.sparse.values,
+            idf=query.sparse.idf,
+            allowed=allowed,
+            algorithm=fusion.algorithm.value,
+            dense_weight=fusion.dense_weight,
+            window=fusion.window,
+            once=once,
+        )
+
+
+class _Scored:
+    """A dense cursor, read for negated scores."""
+
+    def __init__(self, cursor: Cursor, metric: str) -> None:
+        self._cursor = cursor
+        self._metric = metric
+        self.close = cursor.close
+
+    def next(self, n: int) -> Hits:
+        slots, distances = self._cursor.next(n)
+        return slots, _negated_scores(distances, self._metric)
+
+    @property
+    def bytes(self) -> int:
+        return self._cursor.bytes
+
+
+def _negated_scores(distances: Floats, metric: str) -> Floats:
+    """Of dense distances: -(1 + cos) / 2, -1 / (1 + d) or -(1 + dot) / 2, in float32."""
+    one, two = np.float32(1), np.float32(2)
+    return -(one / (one + distances) if metric == Metric.EUCLIDEAN else (one - distances) / two)

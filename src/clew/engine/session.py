@@ -1,0 +1,229 @@
+"""One resumable query: what it is (its truth) and what makes it quick (a stream, which can be made again)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from clew.commands import Include, Query
+from clew.engine.generation import Generation
+from clew.engine.namespace import Namespace
+from clew.engine.parts import Hits, Slots
+from clew.engine.returned import added, pack, union, unpack
+from clew.engine.saved import Place, SavedQueries
+from clew.engine.seek import sought
+from clew.engine.snapshot import Chosen, Snapshot
+from clew.engine.stream import Stream, joined
+from clew.errors import ClientError
+from clew.types import QueryResult
+
+# In memory the slots of so many batches are kept apart before they are put together.
+BATCHES_APART = 64
+
+NO_HITS: Hits = (np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
+
+
+class Session:
+    """A query that is open. Calls on it are serialised by `lock`, which its caller holds.
+
+    Its truth is the query, the snapshot, and the rows it returned: those of the last batch apart, so that the
+    batch can be given again, and those before in packed parts. All else is made from it. Where `saved` lasts,
+    the truth is committed before a batch is returned.
+    """
+
+    __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_slots", "_stream", "_threads",
+                 "_wall", "batch", "deadline", "lock", "max_idle_s", "namespace", "number", "query",
+                 "snapshot", "stopped")  # fmt: skip
+
+    def __init__(
+        self,
+        number: int,
+        query: Query,
+        namespace: Namespace,
+        snapshot: Snapshot,
+        max_idle_s: float,
+        saved: SavedQueries,
+        wall: Callable[[], float],
+        threads: int,
+        *,
+        stream: Stream | None = None,
+        place: Place | None = None,
+    ) -> None:
+        self.number = number
+        self.query = query
+        self.namespace = namespace
+        self.snapshot = snapshot
+        self.max_idle_s = max_idle_s
+        self.batch = 0 if place is None else place.batch  # the number of the last; that of the start is 0
+        self.deadline = 0.0
+        self.stopped = False
+        self.lock = threading.Lock()
+        self._saved = saved
+        self._wall = wall
+        self._threads = threads
+        self._stream = stream
+        self._ahead: list[Hits] = []  # taken from the stream and not returned
+        self._last: Hits | None = (
+            NO_HITS if place is None else None
+        )  # of the last batch, for as long as the stream
+        self._last_packed = b"" if place is None else place.last
+        self._parts: list[bytes] | None = (
+            [] if place is None else None
+        )  # returned before that; None: see `saved`
+        self._slots: list[Slots] = []  # where nothing is saved: all that the present stream returned
+
+    def start(self, n: int) -> list[QueryResult]:
+        """The first n results. The caller saves the query before it returns them."""
+        hits = self._take(n)
+        results = self._results(hits)
+        self._last = hits
+        if self._saved.lasting:
+            self._last_packed = self._packed(hits)
+        else:
+            self._slots.append(hits[0])
+        return results
+
+    def place(self) -> Place:
+        """How far it has come, to be saved."""
+        return Place(self._wall() + self.max_idle_s, self.batch, self._last_packed)
+
+    def next(self, n: int, batch: int | None) -> list[QueryResult]:
+        """The next n results, fewer only at the end; or the last batch again. What raises loses none."""
+        if batch == self.batch:
+            return self._again()
+        if batch not in (None, self.batch + 1):
+            raise ClientError(
+                f"batch must be {self.batch} for the last batch again or {self.batch + 1} for the next,"
+                f" got {batch!r}"
+            )
+        hits = self._take(n)
+        try:
+            results = self._results(hits)
+            self._move(hits)
+        except BaseException:
+            self._ahead = [hits, *self._ahead]
+            raise
+        return results
+
+    def put_back(self, results: list[QueryResult]) -> None:
+        """Return the results of an earlier batch again: they did not arrive."""
+        if not results:
+            return
+        ids = {result.id for result in results}
+        if self._last is not None and {one.id for one in self._results(self._last)} == ids:
+            self._unmove(self._last)
+        else:
+            self._return_later(ids)
+
+    # -- the stream, which can be dropped
+
+    @property
+    def stream_bytes(self) -> int:
+        """Memory that its stream takes; 0 without one."""
+        return 0 if self._stream is None else self._stream.bytes
+
+    @property
+    def generation(self) -> Generation | None:
+        """What its stream keeps alive."""
+        return None if self._stream is None else self._stream.generation
+
+    def drop(self) -> None:
+        """Let go of the stream. The next batch makes another, from what was returned."""
+        if self._stream is None:
+            return
+        if self._saved.lasting:
+            self._parts = None
+        elif self._last is not None:
+            before = [self._stream.rows(slots) for slots in self._slots[:-1]]
+            if before:
+                self._parts, _ = added(self._known_parts(), pack(np.sort(np.concatenate(before))))
+            self._last_packed = self._packed(self._last)
+        self._stream, self._ahead, self._last, self._slots = None, [], None, []
+
+    def _seek(self) -> Stream:
+        """The stream; made anew where there is none."""
+        if self._stream is None:
+            returned = union([*self._known_parts(), self._last_packed])
+            self._stream = sought(self.namespace, self.query, self.snapshot, Chosen(returned), self._threads)
+        return self._stream
+
+    # -- below
+
+    def _take(self, n: int) -> Hits:
+        """The next n hits: what is ahead, then from the stream."""
+        stream, ahead, self._ahead = self._seek(), self._ahead, []
+        if not ahead:
+            return stream.next(n)
+        hits = joined(ahead)
+        if len(hits[0]) < n:
+            hits = joined([hits, stream.next(n - len(hits[0]))])
+        elif len(hits[0]) > n:
+            self._ahead = [(hits[0][n:], hits[1][n:])]
+        return hits[0][:n], hits[1][:n]
+
+    def _results(self, hits: Hits) -> list[QueryResult]:
+        return self._seek().results(hits, self.query.include)
+
+    def _again(self) -> list[QueryResult]:
+        """The last batch: as it was yielded, or found anew from its rows, in the order it had."""
+        if self._last is not None:
+            return self._results(self._last)
+        last = unpack(self._last_packed)
+        stream = sought(self.namespace, self.query, self.snapshot, Chosen(last, only=True), self._threads)
+        return stream.results(stream.next(max(1, len(last))), self.query.include)
+
+    def _move(self, hits: Hits) -> None:
+        """`hits` are the next batch. Where the query is saved, that is committed first."""
+        if self._saved.lasting:
+            last = self._packed(hits)
+            before = self._known_parts()
+            parts, keep = added(before, self._last_packed)
+            place = Place(self._wall() + self.max_idle_s, self.batch + 1, last)
+            self._saved.move(self.number, place, len(before), keep, parts[keep:])
+            self._parts, self._last_packed = parts, last
+        else:
+            if self._last is None:  # of an earlier stream
+                self._parts, _ = added(self._known_parts(), self._last_packed)
+                self._last_packed = b""
+            if len(self._slots) >= BATCHES_APART:
+                self._slots = [np.concatenate(self._slots)]
+            self._slots.append(hits[0])
+        self._last = hits
+        self.batch += 1
+
+    def _unmove(self, hits: Hits) -> None:
+        """The last batch did not arrive: it comes again with the next, which has its number."""
+        if self._saved.lasting:
+            place = Place(self._wall() + self.max_idle_s, self.batch - 1, b"")
+            had = len(self._known_parts())
+            self._saved.move(self.number, place, had, had, [])
+            self._last_packed = b""
+        else:
+            self._slots[-1] = NO_HITS[0]
+        self._ahead = [hits, *self._ahead]
+        self._last = NO_HITS
+        self.batch -= 1
+
+    def _return_later(self, ids: set[str]) -> None:
+        """Take the records named so out of what was returned. The stream is made anew, and finds them."""
+        self.drop()
+        had = len(self._known_parts())
+        returned = union([*self._known_parts(), self._last_packed])
+        only = Chosen(returned, only=True)
+        stream = sought(self.namespace, self.query, self.snapshot, only, self._threads)
+        slots, distances = stream.next(max(1, len(returned)))
+        names = [result.id for result in stream.results((slots, distances), Include())]
+        kept = [name not in ids for name in names]
+        parts = [pack(np.sort(stream.rows(slots[np.array(kept, dtype=np.bool_)])))]
+        self._saved.move(self.number, Place(self._wall() + self.max_idle_s, self.batch, b""), had, 0, parts)
+        self._parts, self._last_packed = parts, b""
+
+    def _packed(self, hits: Hits) -> bytes:
+        return pack(np.sort(self._seek().rows(hits[0])))
+
+    def _known_parts(self) -> list[bytes]:
+        if self._parts is None:
+            self._parts = self._saved.parts(self.number)
+        return self._parts

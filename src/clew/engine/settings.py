@@ -1,0 +1,53 @@
+"""What an index is opened with: where it is, and what it was created as."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from clew.engine.records import IndexSettings
+from clew.errors import ClientError, StorageError
+from clew.types import IndexType, Metric
+
+
+def processors() -> int:
+    """Those that this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def made(directory: str | os.PathLike[str]) -> Path:
+    """The directory, made where it is missing. Raises StorageError."""
+    path = Path(directory).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the directory {path}: {error.strerror}") from error
+    return path
+
+
+def settings_of(dimension: int | None, metric: Metric | None, type: IndexType | None) -> IndexSettings:
+    """Those of a new index. Raises ClientError for a contradiction."""
+    if type is IndexType.SPARSE:
+        for name, value in (("dimension", dimension), ("similarity_function", metric)):
+            if value is not None:
+                raise ClientError(f"{name} is for dense vectors, and a SPARSE index has none; leave it out")
+        dimension = 0
+    return IndexSettings(dimension, metric or Metric.COSINE, type or IndexType.DENSE)
+
+
+def require_agreement(
+    path: Path | None,
+    kept: IndexSettings,
+    dimension: int | None,
+    metric: Metric | None,
+    type: IndexType | None,
+) -> None:
+    """An index that exists keeps its settings; to ask for others is a ClientError."""
+    if type is not None and type is not kept.type:
+        raise ClientError(f"{path} was created as {kept.type.value}, not {type.value}")
+    if dimension is not None and kept.dimension not in (None, dimension):
+        raise ClientError(f"{path} holds vectors of {kept.dimension} dimensions, not {dimension}")
+    if metric is not None and metric is not kept.metric:
+        raise ClientError(f"{path} was created with {kept.metric.value}, not {metric.value}")

@@ -1,0 +1,236 @@
+"""One SQLite file, through apsw: who may write, how readers read, when it is checkpointed, what its errors
+mean.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from clew.config import Durability
+from clew.engine.checkpointer import Checkpointer
+from clew.errors import Corruption, Poisoned, StorageError
+
+# In memory readers share the writer's connection. It lets go of it after this many rows, about 4 ms.
+CHUNK_ROWS = 512
+
+# What the log keeps of the disk when it is begun anew.
+LOG_BYTES_KEPT = 64 << 20
+
+# Free pages go back to the system in steps of this many bytes, a few ms each.
+VACUUM_STEP_BYTES = 4 << 20
+
+# Errors of one statement, after which the file is as it was. Any other may have left anything behind.
+_HARMLESS = (apsw.ConstraintError, apsw.SQLError, apsw.BindingsError, apsw.InterruptError, apsw.TooBigError)
+
+
+class SqliteFile:
+    """The file at `path`, or a database in memory (None).
+
+    One writer at a time, inside `writing`; any number of readers beside it. On disk each reader has a
+    connection of its own and sees the last commit (WAL). In memory, and where the file is only read, there is
+    one connection under a lock; one that only reads sees for ever what was there when it was opened.
+
+    page_bytes: of a new file. prepare: is given the connection when it is opened; it makes the tables of a
+    new file (0 tables) or sees to it that an old one is ours.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        prepare: Callable[[apsw.Connection, str, int], None],
+        *,
+        page_bytes: int,
+        durability: Durability = Durability.FULL,
+        read_only: bool = False,
+    ) -> None:
+        self.name = ":memory:" if path is None else str(path)
+        self.read_only = read_only
+        self._path = path
+        self._synchronous = durability.value.upper()
+        self._shared = path is None or read_only
+        self._lock = threading.Lock()  # of the one connection that is shared, held per statement
+        self._idle: list[apsw.Connection] = []
+        self._closed = False
+        self._poisoned = False
+        self._checkpointer: Checkpointer | None = None
+        with self.translated():
+            self.connection = self._reading_only() if read_only else self._connect()
+            [(tables,)] = self.connection.execute("SELECT count(*) FROM sqlite_schema")
+            if tables == 0 and not read_only:
+                for pragma in (
+                    f"page_size = {page_bytes}",
+                    "auto_vacuum = INCREMENTAL",
+                    "journal_mode = WAL",
+                ):
+                    self.connection.execute(f"PRAGMA {pragma}")
+            prepare(self.connection, self.name, tables)
+            if not self._shared:
+                [(self._page_bytes,)] = self.connection.execute("PRAGMA page_size")
+                self._checkpointer = Checkpointer(self._connect, self._page_bytes)
+                self.connection.set_wal_hook(self._checkpointer.hook)
+
+    # -- writes
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """What is run inside is committed together, or not at all.
+
+        A failure that is not of one statement poisons the file: StorageError now, Poisoned ever after.
+        """
+        if self._poisoned:
+            raise Poisoned(f"{self.name}: an earlier write failed: close the index and open it again")
+        with self.translated():
+            try:
+                self.run("BEGIN IMMEDIATE")
+                yield
+                self.run("COMMIT")
+            except BaseException as error:
+                self._poisoned = isinstance(error, apsw.Error | StorageError) and not isinstance(
+                    error, _HARMLESS
+                )
+                with suppress(apsw.Error):
+                    if self.connection.in_transaction:  # SQLite ends it by itself after some errors
+                        self.run("ROLLBACK")
+                self._poisoned |= self.connection.in_transaction
+                raise
+
+    def run(self, sql: str, bindings: Sequence[Any] = ()) -> None:
+        """One statement of the transaction."""
+        with self._lock:
+            self.connection.execute(sql, bindings)
+
+    def run_many(self, sql: str, bindings: Iterator[Sequence[Any]]) -> None:
+        """The same with many bindings, in stretches."""
+        while chunk := list(islice(bindings, CHUNK_ROWS)):
+            with self._lock:
+                self.connection.executemany(sql, chunk)
+
+    # -- reads
+
+    def select(self, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:
+        """All rows of one statement, hence of one moment."""
+        with self.translated():
+            if self._shared:
+                with self._lock:
+                    return self.connection.execute(sql, bindings).fetchall()
+            try:
+                reader = self._idle.pop()
+            except IndexError:
+                reader = self._connect()
+            try:
+                return reader.execute(sql, bindings).fetchall()
+            finally:
+                self._idle.append(reader)
+
+    def stream(self, sql: str, bindings: Sequence[Any] = ()) -> Iterator[Any]:
+        """Rows of one statement, one after the other. Only while nothing is written."""
+        with self.translated():
+            yield from self.connection.execute(sql, bindings)
+
+    # -- space
+
+    def bytes(self) -> int:
+        """How much the file holds, without its log and what is free in it."""
+        [(pages, free, page_bytes)] = self.select(
+            "SELECT * FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
+        )
+        return int((pages - free) * page_bytes)
+
+    def free_bytes(self) -> int:
+        """How much of the file is free, to be used again or given back."""
+        [(free, page_bytes)] = self.select("SELECT * FROM pragma_freelist_count(), pragma_page_size()")
+        return int(free * page_bytes)
+
+    def vacuum_step(self) -> bool:
+        """Give some free space at the end of the file back to the system. Whether there may be more."""
+        before = self.free_bytes()
+        [(page_bytes,)] = self.select("PRAGMA page_size")
+        with self.writing(), self._lock:
+            self.connection.execute(
+                f"PRAGMA incremental_vacuum({VACUUM_STEP_BYTES // page_bytes})"
+            ).fetchall()
+        return 0 < self.free_bytes() < before
+
+    def checkpoint(self) -> None:
+        """Bring the log into the file and give its space back, as far as readers allow."""
+        if self._checkpointer is not None:
+            with self.translated():
+                self._checkpointer.truncate()
+
+    def copy_to(self, path: Path, step: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """A copy of one moment, made while others read and write. `path` must not exist.
+
+        step: told how many pages are done, and of how many.
+        """
+        with self.translated():
+            target = apsw.Connection(str(path))
+            try:
+                source = self.connection if self._shared else self._connect()
+                with target.backup("main", source, "main") as backup:
+                    while not backup.done:
+                        backup.step(256)
+                        step(backup.page_count - backup.remaining, backup.page_count)
+            finally:
+                target.close()
+
+    def close(self) -> None:
+        """Close it. A second close does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+        with self.translated(), self._lock:
+            while self._idle:
+                self._idle.pop().close()
+            self.connection.close()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Errors of SQLite as ours."""
+        try:
+            yield
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise Corruption(self.name, "the records of a Clew index", str(error)) from error
+        except apsw.FullError as error:
+            raise StorageError(f"{self.name}: the disk is full; nothing was written") from error
+        except apsw.Error as error:
+            raise StorageError(f"{self.name}: {error}") from error
+
+    # -- below
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(self.name)
+        connection.set_busy_timeout(5_000)  # only recovery after a crash keeps others waiting
+        for pragma in (
+            f"synchronous = {self._synchronous}",
+            "temp_store = MEMORY",
+            "cache_size = -16000",
+            "wal_autocheckpoint = 0",
+            f"journal_size_limit = {LOG_BYTES_KEPT}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _reading_only(self) -> apsw.Connection:
+        """Pinned to the present moment. A file without a log, as on a read-only medium, is taken as
+        immutable.
+        """
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        uri = Path(self.name).absolute().as_uri()
+        try:
+            connection = apsw.Connection(f"{uri}?mode=ro", flags=flags)
+            connection.set_busy_timeout(5_000)
+            connection.execute("BEGIN; SELECT count(*) FROM sqlite_schema").fetchall()
+        except (apsw.CantOpenError, apsw.ReadOnlyError):
+            if Path(f"{self.name}-wal").exists():
+                raise
+            connection = apsw.Connection(f"{uri}?immutable=1", flags=flags)
+        return connection

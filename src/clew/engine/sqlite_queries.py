@@ -1,0 +1,154 @@
+"""Open queries in SQLite, through apsw: a file of their own, so that no batch waits for a large write to
+commit.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from clew.config import Durability
+from clew.engine.saved import Place, SavedQuery, decode_query, encode_query
+from clew.engine.snapshot import Snapshot
+from clew.engine.sqlite_file import SqliteFile
+from clew.engine.together import Together
+from clew.errors import Corruption
+
+QUERIES_FILE = "clew.queries.sqlite"
+QUERIES_VERSION = 1
+APPLICATION_ID = 0x636C6571  # "cleq"
+
+# A batch changes a few hundred bytes of two or three pages.
+PAGE_BYTES = 4_096
+
+# The three tables change at different rates: what was asked never, where the query is with every batch; what
+# it returned grows at its end.
+_SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {QUERIES_VERSION};
+CREATE TABLE queries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, uuid BLOB NOT NULL, namespace INTEGER NOT NULL,
+    seq INTEGER NOT NULL, end_row INTEGER NOT NULL, max_idle_s REAL NOT NULL, query BLOB NOT NULL);
+CREATE TABLE places (
+    number INTEGER PRIMARY KEY, deadline REAL NOT NULL, batch INTEGER NOT NULL, last BLOB NOT NULL);
+CREATE TABLE returned (
+    number INTEGER NOT NULL, part INTEGER NOT NULL, rows BLOB NOT NULL, PRIMARY KEY (number, part)) WITHOUT
+    ROWID;
+"""
+
+_Statement = tuple[str, Sequence[Any]]
+
+
+class SqliteQueries:
+    """`SavedQueries` in the file `clew.queries.sqlite` of `directory`."""
+
+    lasting = True
+
+    def __init__(self, directory: Path, durability: Durability) -> None:
+        self.file = SqliteFile(
+            directory / QUERIES_FILE, _prepare, page_bytes=PAGE_BYTES, durability=durability
+        )
+        self._together: Together[list[_Statement]] = Together(len, self._carry_out)
+
+    def active(self) -> list[SavedQuery]:
+        """Every query that was begun and has not ended."""
+        found = self.file.select(
+            "SELECT number, uuid, namespace, seq, end_row, max_idle_s, query, deadline, batch, last"
+            " FROM queries JOIN places USING (number) ORDER BY number"
+        )
+        return [
+            SavedQuery(
+                number,
+                str(uuid.UUID(bytes=name)),
+                namespace,
+                Snapshot(seq, end_row),
+                max_idle_s,
+                decode_query(query),
+                Place(deadline, batch, last),
+            )
+            for number, name, namespace, seq, end_row, max_idle_s, query, deadline, batch, last in found
+        ]
+
+    def parts(self, number: int) -> list[bytes]:
+        """The packed rows that a query returned before its last batch, in the parts they were saved in."""
+        found = self.file.select("SELECT rows FROM returned WHERE number = ? ORDER BY part", (number,))
+        return [rows for (rows,) in found]
+
+    def begin(self, query: SavedQuery) -> None:
+        """A new query; its number was never used before."""
+        asked = (
+            query.number,
+            uuid.UUID(query.uuid).bytes,
+            query.namespace,
+            *query.snapshot,
+            query.max_idle_s,
+            encode_query(query.query),
+        )
+        self._together.run(
+            [
+                ("INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?)", asked),
+                ("INSERT INTO places VALUES (?, ?, ?, ?)", (query.number, *query.place)),
+            ]
+        )
+
+    def move(self, number: int, place: Place, had: int, keep: int, parts: Sequence[bytes]) -> None:
+        """A query has come to `place`; of the parts that it had the first `keep` stay, and `parts` follow."""
+        self._together.run(
+            [
+                ("UPDATE places SET deadline = ?, batch = ?, last = ? WHERE number = ?", (*place, number)),
+                *(
+                    [("DELETE FROM returned WHERE number = ? AND part >= ?", (number, keep))]
+                    if keep < had
+                    else []
+                ),
+                *(
+                    ("INSERT INTO returned VALUES (?, ?, ?)", (number, part, rows))
+                    for part, rows in enumerate(parts, keep)
+                ),
+            ]
+        )
+
+    def end(self, numbers: Sequence[int]) -> None:
+        """These queries have ended."""
+        tables = ("queries", "places", "returned")
+        self._together.run(
+            [(f"DELETE FROM {table} WHERE number = ?", (number,)) for number in numbers for table in tables]
+        )
+
+    def bytes(self) -> int:
+        """How much the store occupies."""
+        return self.file.bytes()
+
+    def settle(self) -> None:
+        """Do now what the store puts off: after it the disk holds no more than it must."""
+        while self.file.vacuum_step():
+            pass
+        self.file.checkpoint()
+
+    def close(self) -> None:
+        """Close it. A second close does nothing."""
+        self.file.close()
+
+    def _carry_out(self, lot: Sequence[list[_Statement]]) -> None:
+        with self.file.writing():
+            for statements in lot:
+                for sql, bindings in statements:
+                    self.file.run(sql, bindings)
+
+
+def _prepare(connection: apsw.Connection, name: str, tables: int) -> None:
+    """Make the tables of a new file, or see that an old one is ours."""
+    if tables == 0:
+        with connection:
+            connection.execute(_SCHEMA)
+        return
+    [(application_id,)] = connection.execute("PRAGMA application_id")
+    [(version,)] = connection.execute("PRAGMA user_version")
+    if application_id != APPLICATION_ID:
+        raise Corruption(name, "the open queries of a Clew index", "another SQLite database")
+    if version != QUERIES_VERSION:
+        raise Corruption(name, f"format version {QUERIES_VERSION}", f"version {version}")

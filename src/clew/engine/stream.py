@@ -1,0 +1,155 @@
+"""What an open query reads from: a cursor, and the records that its slots stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clew.commands import Floats, Include
+from clew.engine.generation import Generation
+from clew.engine.parts import Hits, Reader, Slots
+from clew.engine.returned import Rows
+from clew.types import QueryResult
+
+# A slot of the past has this bit; those of a generation are below 2^31.
+_PAST = np.uint32(1 << 31)
+
+
+class Stream(Protocol):
+    """Yields every record that a query may still return once, nearest first. One caller at a time.
+
+    It may number the slots of several generations as it likes.
+    """
+
+    def next(self, n: int) -> Hits:
+        """Up to n further hits; fewer only at the end, and none ever after."""
+        ...
+
+    def results(self, hits: Hits, include: Include) -> list[QueryResult]:
+        """What a query answers. Without hits whose records were dropped with their namespace."""
+        ...
+
+    def rows(self, slots: Slots) -> Rows:
+        """The rows of the record store that slots stand for."""
+        ...
+
+    @property
+    def generation(self) -> Generation:
+        """The one that it keeps alive."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, without the generation."""
+        ...
+
+
+class PresentStream:
+    """A cursor of one generation."""
+
+    def __init__(self, generation: Generation, cursor: Reader) -> None:
+        self.generation = generation
+        self.cursor = cursor
+
+    def next(self, n: int) -> Hits:
+        """Up to n further hits; fewer only at the end, and none ever after."""
+        return self.cursor.next(n)
+
+    def results(self, hits: Hits, include: Include) -> list[QueryResult]:
+        """What a query answers. Without hits whose records were dropped with their namespace."""
+        return self.generation.results(*hits, include)
+
+    def rows(self, slots: Slots) -> Rows:
+        """The rows of the record store that slots stand for."""
+        return np.array(list(map(self.generation.rows.__getitem__, slots.tolist())), dtype=np.int64)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, without the generation."""
+        return self.cursor.bytes
+
+
+class MergedStream:
+    """What is there now and what was removed since the query began, read as one, by (distance, row)."""
+
+    def __init__(self, present: PresentStream, past: PresentStream) -> None:
+        self._parts = [_Part(present, np.uint32(0)), _Part(past, _PAST)]
+        self.generation = present.generation
+
+    def next(self, n: int) -> Hits:
+        """Up to n further hits; fewer only at the end, and none ever after."""
+        for part in self._parts:
+            part.fill(n)
+        slots, distances, rows = (np.concatenate([part.ready[i] for part in self._parts]) for i in range(3))
+        chosen = np.lexsort((rows, distances))[:n]
+        from_present = len(self._parts[0].ready[0])
+        self._parts[0].take(chosen[chosen < from_present])
+        self._parts[1].take(chosen[chosen >= from_present] - from_present)
+        return slots[chosen], distances[chosen]
+
+    def results(self, hits: Hits, include: Include) -> list[QueryResult]:
+        """What a query answers. Without hits whose records were dropped with their namespace."""
+        slots, distances = hits
+        answers: dict[int, QueryResult] = {}
+        for part in self._parts:
+            at = np.flatnonzero((slots & _PAST) == part.mark)
+            found = part.stream.results((slots[at] & ~_PAST, distances[at]), include)
+            answers.update(zip(at.tolist(), found, strict=len(found) == len(at)))
+        return [answers[i] for i in sorted(answers)]
+
+    def rows(self, slots: Slots) -> Rows:
+        """The rows of the record store that slots stand for."""
+        rows = np.empty(len(slots), dtype=np.int64)
+        for part in self._parts:
+            at = (slots & _PAST) == part.mark
+            rows[at] = part.stream.rows(slots[at] & ~_PAST)
+        return rows
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, without the generation."""
+        return sum(part.stream.bytes + sum(one.nbytes for one in part.ready) for part in self._parts)
+
+
+class _Part:
+    """One stream of those that are merged: what it has yielded that is not taken yet."""
+
+    def __init__(self, stream: PresentStream, mark: np.uint32) -> None:
+        self.stream = stream
+        self.mark = mark
+        self.ready: tuple[Slots, Floats, Rows] = (
+            np.empty(0, np.uint32),
+            np.empty(0, np.float32),
+            np.empty(0, np.int64),
+        )
+        self._exhausted = False
+
+    def fill(self, n: int) -> None:
+        """See to it that n hits are ready, while there are so many."""
+        missing = n - len(self.ready[0])
+        if self._exhausted or missing <= 0:
+            return
+        slots, distances = self.stream.next(missing)
+        self._exhausted = len(slots) < missing
+        rows = self.stream.rows(slots)
+        slots_before, distances_before, rows_before = self.ready
+        self.ready = (
+            np.concatenate([slots_before, slots | self.mark]),
+            np.concatenate([distances_before, distances]),
+            np.concatenate([rows_before, rows]),
+        )
+
+    def take(self, at: NDArray[np.intp]) -> None:
+        """These are taken."""
+        slots, distances, rows = self.ready
+        self.ready = (np.delete(slots, at), np.delete(distances, at), np.delete(rows, at))
+
+
+def joined(hits: Sequence[Hits]) -> Hits:
+    """Hits of several batches as one, nearest first."""
+    slots, distances = (np.concatenate([one[i] for one in hits]) for i in range(2))
+    order = np.argsort(distances, kind="stable")
+    return slots[order], distances[order]

@@ -1,0 +1,92 @@
+"""Group commit: while one lot of work is being committed the next gathers, and is committed as one."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+
+class Together(Generic[J]):
+    """Jobs of any number of threads, carried out in the order they came, several at once where that is
+    possible.
+
+    choose: how many of the first of these jobs, at least one, may be carried out at once. carry_out: does it;
+    what it raises, all of them raise. No thread serves others for longer than its own job takes: who leads
+    hands over.
+    """
+
+    def __init__(
+        self, choose: Callable[[Sequence[J]], int], carry_out: Callable[[Sequence[J]], None]
+    ) -> None:
+        self._choose = choose
+        self._carry_out = carry_out
+        self._lock = threading.Lock()  # of the queue; never held while a job is carried out
+        self._waiting: deque[_Ticket[J]] = deque()
+        self._led = False
+
+    def run(self, job: J) -> None:
+        """Wait until `job` has been carried out."""
+        ticket = _Ticket(job)
+        with self._lock:
+            self._waiting.append(ticket)
+            leads, self._led = not self._led, True
+        if not leads:
+            self._await(ticket)
+        if not ticket.done:
+            self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _await(self, ticket: _Ticket[J]) -> None:
+        """Until it is done, or first in the queue and to lead."""
+        try:
+            ticket.wake.wait()
+        except BaseException:  # interrupted: nobody waits for it any more, but others wait for who leads
+            with self._lock:
+                if ticket.wake.is_set() and not ticket.done:
+                    self._waiting.popleft()
+                    self._hand_over()
+                elif ticket in self._waiting:
+                    self._waiting.remove(ticket)
+            raise
+
+    def _lead(self) -> None:
+        """Carry out the first job of the queue, which is ours, and what may go with it."""
+        with self._lock:
+            waiting = list(self._waiting)
+            lot = waiting[: self._choose([ticket.job for ticket in waiting])]
+            for _ in lot:
+                self._waiting.popleft()
+        try:
+            self._carry_out([ticket.job for ticket in lot])
+        except BaseException as error:
+            for ticket in lot:
+                ticket.error = error
+        finally:
+            for ticket in lot:
+                ticket.done = True
+                ticket.wake.set()
+            with self._lock:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._waiting:
+            self._waiting[0].wake.set()
+        else:
+            self._led = False
+
+
+class _Ticket(Generic[J]):
+    """A job in the queue. `wake` is set when it is done, or is to be led by who waits for it."""
+
+    __slots__ = ("done", "error", "job", "wake")
+
+    def __init__(self, job: J) -> None:
+        self.job = job
+        self.wake = threading.Event()
+        self.done = False
+        self.error: BaseException | None = None

@@ -1,0 +1,152 @@
+"""What is done in the background: namespaces compacted, records purged that nobody sees, space given back."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+from clew.engine.background import Background
+from clew.engine.catalog import Catalog
+from clew.engine.compaction import compact
+from clew.engine.namespace import Namespace
+from clew.engine.sessions import Sessions
+from clew.errors import ClewError
+
+# What open queries may keep of records that were removed. Past it the oldest of them is stopped, and told
+# why.
+PINNED_BYTES_MAX = 4 << 30
+
+# Records are purged so many in one transaction: a writer that comes meanwhile waits some ms.
+PURGED_AT_ONCE = 512
+
+# A store gives space back once so much of it is free, and that is so large a share: less is soon used again.
+FREE_BYTES_MIN, FREE_SHARE_MIN = 16 << 20, 0.25
+
+ROW_MAX = 2**63 - 1
+
+# While open queries keep what was removed, it is looked after them so often.
+LOOK_S = 2.0
+
+
+class Upkeep:
+    """Keeps an index small. Its thread starts with the first need, and ends with `close` or with the index.
+
+    pinned_bytes_max: what open queries may keep of records that were removed.
+    """
+
+    def __init__(
+        self, catalog: Catalog, sessions: Sessions, *, pinned_bytes_max: int, stream_bytes_max: int
+    ) -> None:
+        self._catalog = catalog
+        self._sessions = sessions
+        self._pinned_bytes_max = pinned_bytes_max
+        self._stream_bytes_max = stream_bytes_max
+        self._turn = threading.Lock()  # one at a time
+        self._background = Background(self, Upkeep._look, "clew-upkeep")
+
+    def due(self) -> None:
+        """There is something to do."""
+        self._background.wake()
+
+    def look_after_removed(self) -> None:
+        """There is something to do where records are kept that an earlier process removed."""
+        removed = self._catalog.records.removed_count
+        if any(removed(one.number, 0, ROW_MAX) for one in self._catalog.namespaces.values()):
+            self.due()
+
+    def compact(self) -> int:
+        """Now, all of it, however little there is; the bytes of disk that the index is smaller by."""
+        records, namespaces = self._catalog.records, self._catalog.namespaces
+        with self._turn:
+            before = records.bytes() + records.free_bytes()
+            for namespace in namespaces.values():
+                if namespace.generation.graph.size > len(namespace.generation.slots):
+                    compact(namespace, self._catalog)
+            self._purge()
+            while self._give_back():
+                pass
+            records.settle()
+            return max(0, before - records.bytes() - records.free_bytes())
+
+    def work(self) -> bool:
+        """Whatever is due. Whether open queries keep anything that could go otherwise."""
+        with self._turn:
+            for namespace in self._catalog.namespaces.values():
+                if namespace.generation.crowded():
+                    compact(namespace, self._catalog)
+            pinned = self._purge()
+            records = self._catalog.records
+            free = records.free_bytes()
+            if free > max(FREE_BYTES_MIN, FREE_SHARE_MIN * records.bytes()):
+                while self._give_back():
+                    pass
+            return pinned
+
+    def close(self) -> None:
+        """End the thread, after what it is at."""
+        self._background.close()
+
+    def _look(self) -> float | None:
+        """Do what is due; seconds until it is looked again."""
+        with suppress(ClewError):  # the next write meets it too, and says so
+            return LOOK_S if self.work() else None
+        return None
+
+    def _purge(self) -> bool:
+        """Drop what nobody sees. Whether open queries keep anything that would be dropped without them."""
+        pinned = False
+        for namespace in self._catalog.namespaces.values():
+            self._bound_memory(namespace)
+            self._bound_pinned(namespace)
+            line = self._line(namespace)
+            while not self._background.closed and self._purge_some(namespace, line) == PURGED_AT_ONCE:
+                pass
+            namespace.forget(line)
+            pinned |= line < namespace.generation.since
+        return pinned
+
+    def _purge_some(self, namespace: Namespace, line: int) -> int:
+        catalog = self._catalog
+        with catalog.exclusive():
+            if namespace.gone:
+                return 0
+            with catalog.records.writing(catalog.seq):
+                return catalog.records.purge(namespace.number, line, PURGED_AT_ONCE)
+
+    def _line(self, namespace: Namespace) -> int:
+        """What was removed by this command or before, nobody sees."""
+        held = [generation.since for generation in namespace.retired()]
+        oldest = self._sessions.oldest(namespace)
+        if oldest is not None:
+            held.append(oldest[1].snapshot.seq)
+        return min([namespace.generation.since, *held])
+
+    def _bound_memory(self, namespace: Namespace) -> None:
+        """Queries let go of generations that are gone, the oldest first, while these take too much memory."""
+        retired = namespace.retired()
+        surplus = sum(generation.graph.bytes for generation in retired) - self._stream_bytes_max
+        for generation in retired:
+            if surplus <= 0:
+                break
+            self._sessions.drop_streams_of([generation])
+            surplus -= generation.graph.bytes
+
+    def _bound_pinned(self, namespace: Namespace) -> None:
+        """Stop the oldest queries while what they keep is too much."""
+        while (oldest := self._sessions.oldest(namespace)) is not None:
+            name, session = oldest
+            kept = self._catalog.records.removed_bytes(
+                namespace.number, session.snapshot.seq, namespace.generation.since
+            )
+            if kept <= self._pinned_bytes_max:
+                return
+            self._sessions.stop(
+                name,
+                session,
+                f"{kept} bytes of records that were removed since it started are kept, at most "
+                f"{self._pinned_bytes_max} may be, and it was the oldest query",
+            )
+
+    def _give_back(self) -> bool:
+        with self._catalog.exclusive():
+            return not self._background.closed and self._catalog.records.give_back()

@@ -1,0 +1,1 @@
+"""Whole indexes moved and kept: import, export, check, compact, backup."""

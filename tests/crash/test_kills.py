@@ -1,0 +1,70 @@
+"""A process is killed while it writes; what it acknowledged is there, and its queries go on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from crashes import KILL_AFTER, KILL_BEFORE, KILLED, TORN, Crashes, check
+
+KINDS = {KILL_BEFORE: "before", KILL_AFTER: "after", TORN: "torn"}
+STEPS = 60
+FAST_KILLS, SLOW_KILLS_AT_CALLS, SLOW_KILLS_AT_RANDOM = 9, 210, 90
+
+
+def test_a_plan_that_is_not_disturbed_is_carried_out(crashes: Crashes, tmp_path: Path) -> None:
+    outcome = crashes.run(tmp_path / "index", seed=1, steps=STEPS)
+    assert (outcome.code, len(outcome.answers)) == (0, STEPS)
+    assert outcome.calls is not None
+    assert outcome.calls > 100
+    check(tmp_path / "index", 1, outcome.answers)
+
+
+def kill_at_calls(crashes: Crashes, where: Path, kills: int, seed: int) -> None:
+    """Spread over all calls of a plan, so that none of a commit, a checkpoint or a purge is left out for
+    long.
+    """
+    calls = crashes.run(where / "whole", seed=seed, steps=STEPS).calls
+    assert calls is not None
+    draw = random.Random(seed)
+    killed = 0
+    for n in range(kills):
+        at = 1 + (n * calls) // kills + draw.randrange(max(1, calls // kills))
+        kind = draw.choice(list(KINDS))
+        directory = where / f"{at}-{KINDS[kind]}-{n}"
+        durability = draw.choice(["full", "normal"])
+        outcome = crashes.run(directory, seed=seed, at=at, kind=kind, steps=STEPS, durability=durability)
+        killed += outcome.code == KILLED
+        check(directory, seed, outcome.answers)
+    assert killed >= 0.6 * kills  # "normal" writes less, so that late calls never come
+
+
+def test_nothing_is_lost_wherever_a_call_is_cut_off(crashes: Crashes, tmp_path: Path) -> None:
+    kill_at_calls(crashes, tmp_path, FAST_KILLS, seed=2)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_at_any_call(crashes: Crashes, tmp_path: Path) -> None:
+    for seed in (3, 4, 5):
+        kill_at_calls(crashes, tmp_path / str(seed), SLOW_KILLS_AT_CALLS // 3, seed)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_at_any_moment(crashes: Crashes, tmp_path: Path) -> None:
+    draw = random.Random(6)
+    for seed in range(SLOW_KILLS_AT_RANDOM):
+        after = draw.uniform(0.02, 0.6)
+        outcome = crashes.run(tmp_path / str(seed), seed=seed, steps=1_000_000, kill_after_s=after)
+        assert outcome.code == KILLED
+        check(tmp_path / str(seed), seed, outcome.answers)
+
+
+@pytest.mark.slow
+def test_a_directory_survives_one_kill_after_the_other(crashes: Crashes, tmp_path: Path) -> None:
+    for at in range(1, 60, 3):
+        crashes.run(tmp_path / "index", seed=7, at=at, kind=KILL_AFTER, steps=8)
+    (tmp_path / "index.told").unlink(missing_ok=True)
+    outcome = crashes.run(tmp_path / "index", seed=7, steps=STEPS)
+    assert outcome.code == 0
+    check(tmp_path / "index", 7, outcome.answers)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from clew.commands import Compact, Delete, Fetch, Include, Query, Range, Record, Upsert, UpsertArrays
+from clew.engine.engine import Engine
+from engine_calls import fetch_ids, start
+
+N = 5_000
+NAMES = tuple(f"n{i}" for i in range(N))
+ROWS = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
+
+
+class Writer(threading.Thread):
+    """Replaces and deletes until it is stopped; knows what there must be, and how long it waited."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+        self.model = dict(zip(NAMES, range(N), strict=True))
+        self.longest_s = 0.0
+        self.writes = 0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        draw = random.Random(0)
+        while not self.done.is_set():
+            began = time.perf_counter()
+            ids = [f"n{draw.randrange(N + 500)}" for _ in range(8)]
+            if draw.random() < 0.3:
+                self.engine.execute(Delete(ids=tuple(ids)))
+                for id in ids:
+                    self.model.pop(id, None)
+            else:
+                rows = [draw.randrange(N) for _ in ids]
+                self.engine.execute(
+                    Upsert(tuple(Record(id, ROWS[row]) for id, row in zip(ids, rows, strict=True)))
+                )
+                self.model.update(zip(ids, rows, strict=True))
+            self.longest_s = max(self.longest_s, time.perf_counter() - began)
+            self.writes += 1
+
+
+def test_what_is_written_during_a_compaction_is_in_what_it_makes(make_engine: Any) -> None:
+    engine = make_engine()
+    engine.execute(UpsertArrays(NAMES, ROWS))
+    before = start(engine, *ROWS[0].tolist(), top_k=10)
+    writer = Writer(engine)
+    writer.start()
+    try:
+        for _ in range(6):
+            at = writer.writes
+            engine.execute(Compact())
+            until = time.monotonic() + 10
+            while writer.writes < at + 20 and time.monotonic() < until:
+                time.sleep(0.001)
+    finally:
+        writer.done.set()
+        writer.join()
+    engine.execute(Compact())
+    generation = engine._catalog.namespaces[""].generation
+    assert generation.graph.size == generation.graph.live == len(writer.model)
+    assert set(generation.ids) == set(writer.model)
+    found = engine.execute(Fetch(ids=tuple(list(writer.model)[:500]), include=Include(vectors=True)))
+    for record in found:
+        assert record is not None
+        assert np.array_equal(np.array(record.vector, np.float32), ROWS[writer.model[record.id]])
+    uuid = start(engine, *ROWS[0].tolist(), top_k=10)
+    seen = [hit.id for hit in engine.execute(Query(ROWS[0], top_k=10))]
+    while batch := fetch_ids(engine, uuid):
+        seen += batch
+    assert sorted(seen) == sorted(writer.model)
+    listed, cursor = [], ""
+    while True:
+        page = engine.execute(Range(cursor, 1000))
+        listed += [record.id for record in page.vectors]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert sorted(listed) == sorted(writer.model)
+    old = [hit for _ in range(6) for hit in fetch_ids(engine, before)]
+    assert len(old) == len(set(old)) == N - 10
+
+
+def test_the_index_compacts_by_itself_once_half_of_it_is_tombstones(make_engine: Any) -> None:
+    engine = make_engine()
+    engine.execute(UpsertArrays(NAMES, ROWS))
+    engine.execute(Delete(ids=NAMES[: N // 2 + 1000]))
+    until = time.monotonic() + 20
+    while engine._catalog.namespaces[""].generation.graph.size > N // 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert engine._catalog.namespaces[""].generation.graph.size == N // 2 - 1000
+    assert len(fetch_ids(engine, start(engine, *ROWS[-1].tolist()))) == 1000

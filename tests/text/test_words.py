@@ -1,0 +1,44 @@
+"""Texts are split into the same words whichever way is taken."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clew.text.words import words
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_quick_way_for_ascii_finds_what_the_expression_finds(text: str) -> None:
+    assert words(text) == re.findall(r"\w+", text.lower())
+
+
+@settings(deadline=None)  # the first text that is not ASCII takes longer
+@given(st.text())
+def test_any_text_has_words_in_lower_case_without_gaps(text: str) -> None:
+    for word in words(text):
+        assert word
+        assert not any(c.isspace() for c in word)
+        assert word == word.lower() or not word.isascii()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Caf\u00e9 au lait", "cafe\u0301 AU lait"),
+        ("\uff26\uff35\uff2c\uff2c width", "full WIDTH"),
+        ("\ufb01ne", "fine"),
+    ],
+)
+def test_spellings_that_look_the_same_are_the_same_words(one: str, other: str) -> None:
+    assert words(one) == words(other)
+
+
+def test_marks_inside_words_of_hindi_do_not_break_them() -> None:
+    assert words("\u0939\u093f\u0928\u094d\u0926\u0940 \u092d\u093e\u0937\u093e") == [
+        "\u0939\u093f\u0928\u094d\u0926\u0940",
+        "\u092d\u093e\u0937\u093e",
+    ]
