@@ -4,6 +4,7 @@ Arrays are C-contiguous. A bitmap is uint64 words: bit `s % 64` of word `s // 64
 Distances are float32, smaller is nearer: -cos (0 for a zero vector), squared Euclidean, or -dot.
 """
 
+import builtins
 from collections.abc import Callable
 from typing import Final
 
@@ -107,7 +108,7 @@ class Graph:
     def rows(self, slots: NDArray[uint32]) -> NDArray[float32]:
         """Copies of rows, (n, dimension). IndexError for a slot that does not exist."""
 
-    def save(self, path: str, note: bytes = b"") -> None:
+    def save(self, path: str, note: builtins.bytes = b"") -> None:
         """Write what is visible now to a new file, with a note for load(), and wait until it is on the disk.
 
         A writer may go on beside it. The layout is in docs/format.md. OSError when the system refuses; what there is
@@ -115,7 +116,7 @@ class Graph:
         """
 
     @staticmethod
-    def load(path: str, mapped: bool = False) -> tuple[Graph, bytes]:
+    def load(path: str, mapped: bool = False) -> tuple[Graph, builtins.bytes]:
         """The graph of a file that save() wrote, and its note.
 
         `mapped` leaves the vectors in the file, to be read where they are needed: a graph larger than memory opens,

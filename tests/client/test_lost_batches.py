@@ -79,13 +79,15 @@ EVERYTHING = [str(i) for i in range(SIZE)]
 
 
 def test_a_batch_whose_answer_was_lost_is_fetched_again_unseen(relay: Relay, url: str) -> None:
-    with Index(url, TOKEN, retry_interval=0.0) as index:
-        with index.resumable_query([1.0, 0.0], top_k=5) as query:
-            ids = [hit.id for hit in query.start()]
-            for lost in (1, 0, 2, 3):
-                relay.swallow = lost
-                ids += [hit.id for hit in query.fetch_next(10)]
-            ids += [hit.id for hit in query]
+    with (
+        Index(url, TOKEN, retry_interval=0.0) as index,
+        index.resumable_query([1.0, 0.0], top_k=5) as query,
+    ):
+        ids = [hit.id for hit in query.start()]
+        for lost in (1, 0, 2, 3):
+            relay.swallow = lost
+            ids += [hit.id for hit in query.fetch_next(10)]
+        ids += [hit.id for hit in query]
     assert ids == EVERYTHING
     assert len(relay.swallowed) == 6
     assert all(b" 200 OK" in answer for answer in relay.swallowed)
