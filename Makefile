@@ -13,9 +13,9 @@ help:  ## say what each target does
 demo: $(BUILT)  ## page through a resumable query over real data
 	$(RUN)/clew demo
 test: $(BUILT)  ## the fast tests; `make test MARK=` runs every test
-	$(RUN)/pytest -m "$(MARK)"
+	$(RUN)/pytest -n auto -m "$(MARK)"
 test-slow: $(BUILT)  ## the slow tests: recall, long random histories
-	$(RUN)/pytest -m slow
+	$(RUN)/pytest -n auto -m slow
 check: $(BUILT)  ## lint, format, types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .

@@ -132,6 +132,7 @@ def test_only_a_terminal_is_waited_for(
     assert len(waited) == waits
 
 
+@pytest.mark.slow
 def test_words_are_searched_page_by_page_to_the_end(sample: Sample) -> None:
     ran = clew("demo", "--text", "a detective who hunts a serial killer in Norway", "--pages", "2")
     assert ran.returncode == 0, ran.stderr

@@ -105,5 +105,9 @@ def test_an_idle_query_keeps_no_space_from_being_reclaimed(make_index: Any, cloc
     clock.advance(60)
     with pytest.raises(QueryNotActive):  # real time has not passed, so the sweep has not come by
         query.fetch_next(1)
-    # What the query pinned is used again: a store that kept it would be twice as large by now.
-    assert rewrite(13) <= 1.2 * pinned
+    # What the query pinned is used again, as soon as the background has got round to it: a store that kept it
+    # would be twice as large by now, and stay so.
+    sizes = [rewrite(10)]
+    while sizes[-1] > 1.2 * pinned and len(sizes) < 20:
+        sizes.append(rewrite(1))
+    assert sizes[-1] <= 1.2 * pinned, sizes

@@ -35,13 +35,13 @@ def test_threads_that_share_a_query_get_every_result_once_among_them(index: Inde
 
 def test_threads_write_and_read_one_index_at_once(index: Index) -> None:
     def write(part: int) -> None:
-        for start in range(0, 500, 50):
+        for start in range(0, 300, 50):
             ids = [f"{part}-{i}" for i in range(start, start + 50)]
             index.upsert(list(zip(ids, ROWS[start : start + 50], strict=True)))
             index.delete(ids[::10])
 
     def read(part: int) -> None:
-        for i in range(20):
+        for i in range(12):
             with index.resumable_query(ROWS[i + part], top_k=5) as query:
                 first = query.start()
                 ids = [hit.id for hit in first + list(query)]
@@ -53,9 +53,9 @@ def test_threads_write_and_read_one_index_at_once(index: Index) -> None:
     with ThreadPoolExecutor(6) as pool:
         for done in [pool.submit(work, part) for part in range(3) for work in (write, read)]:
             done.result()
-    assert index.info().vector_count == 1 + 3 * 450
+    assert index.info().vector_count == 1 + 3 * 270
     with index.resumable_query(ROWS[0], top_k=100) as query:
-        assert len(query.start() + list(query)) == 1 + 3 * 450
+        assert len(query.start() + list(query)) == 1 + 3 * 270
 
 
 def test_a_batch_of_writes_is_seen_whole_or_not_at_all(index: Index) -> None:
