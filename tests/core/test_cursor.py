@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 
 import numpy as np
@@ -13,13 +14,24 @@ from vectors import NONE, bitmap, brute_force, clustered
 NO_ROWS = np.zeros((0, 8), np.float32)
 
 
-def linked_graph(metric: str = "EUCLIDEAN", scan_cost: float = 1e9) -> tuple[_core.Graph, np.ndarray]:
+def linked_graph(metric: str = "EUCLIDEAN") -> tuple[_core.Graph, np.ndarray]:
+    """Of one's own: it may be written to."""
     rows = clustered(6000, 8, seed=11)
     rows[500:900] = rows[2]  # copies
     rows[900:1500] = np.round(rows[900:1500])  # ties
     rows[1500:1510] = 0
     graph = _core.Graph(8, metric)
     graph.apply(rows, NONE, 1, 2)
+    graph.scan_cost = 1e9
+    return graph, rows
+
+
+LINKED = functools.cache(linked_graph)
+
+
+def shared_graph(metric: str = "EUCLIDEAN", scan_cost: float = 1e9) -> tuple[_core.Graph, np.ndarray]:
+    """To be read only: linking takes longer than what is asked of it."""
+    graph, rows = LINKED(metric)
     graph.scan_cost = scan_cost
     return graph, rows
 
@@ -34,7 +46,7 @@ def read(cursor: _core.Cursor, sizes: np.random.Generator, most: int = 200) -> l
 @pytest.mark.parametrize("metric", ["COSINE", "EUCLIDEAN", "DOT_PRODUCT"])
 @pytest.mark.parametrize("scan_cost", [1e9, 0.25, 1e-9], ids=["walks to the end", "turns", "scans"])
 def test_every_slot_comes_exactly_once(metric: str, scan_cost: float) -> None:
-    graph, rows = linked_graph(metric, scan_cost)
+    graph, rows = shared_graph(metric, scan_cost)
     for seed in range(3):
         cursor = graph.cursor(rows[seed * 777])
         slots = np.concatenate(read(cursor, np.random.default_rng(seed)))
@@ -43,7 +55,7 @@ def test_every_slot_comes_exactly_once(metric: str, scan_cost: float) -> None:
 
 
 def test_an_exact_cursor_is_one_ranking_whatever_the_batches() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     for query in rows[::1500]:
         whole = graph.search(query, 6000, exact=True)[0]
         for seed in range(3):
@@ -54,7 +66,7 @@ def test_an_exact_cursor_is_one_ranking_whatever_the_batches() -> None:
 
 
 def test_batches_are_in_order_and_late_finds_are_rare() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     late = returned = 0
     for query in rows[::200] + np.float32(0.01):
         cursor, farthest = graph.cursor(query), -np.inf
@@ -68,7 +80,7 @@ def test_batches_are_in_order_and_late_finds_are_rare() -> None:
 
 
 def test_a_deep_cursor_finds_what_one_large_query_finds() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     for query in rows[::1000] + np.float32(0.01):
         truth = set(brute_force(rows, query, "EUCLIDEAN")[0][:1000].tolist())
         cursor = graph.cursor(query)
@@ -91,7 +103,7 @@ def test_a_cursor_keeps_its_view_and_its_graph() -> None:
 
 
 def test_a_filter_never_shortens_a_batch() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     rng = np.random.default_rng(5)
     for share in (0.9, 0.3, 0.03):
         mask = rng.random(6000) < share
@@ -106,7 +118,7 @@ def test_a_filter_never_shortens_a_batch() -> None:
 
 
 def test_a_walk_costs_the_same_read_at_once_or_in_batches() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     for query in rows[::1000] + np.float32(0.01):
         whole, paged = graph.cursor(query), graph.cursor(query)
         whole.next(600)
@@ -116,7 +128,7 @@ def test_a_walk_costs_the_same_read_at_once_or_in_batches() -> None:
 
 
 def test_a_closed_or_empty_cursor_yields_nothing() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     cursor = graph.cursor(rows[0])
     cursor.next(3)
     cursor.close()
@@ -156,7 +168,7 @@ def test_a_filter_far_from_the_query_does_not_make_a_walk_wander() -> None:
 
 
 def test_one_batch_under_a_filter_goes_on_where_its_beam_was_too_short() -> None:
-    graph, rows = linked_graph()
+    graph, rows = shared_graph()
     allowed = np.random.default_rng(3).random(6000) < 0.3
     for query in rows[1500::700]:
         slots = graph.search(query, 30, 10, bitmap(allowed))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,13 +14,17 @@ from opening import READ_ONLY, TOKEN, server
 
 Ask = Callable[..., Any]
 
+# Made once: a context that reads the certificates of the system takes longer than most tests.
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
 
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
     """A client of an empty index, with its full token."""
     hosted = server().host(Engine.open(None))
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=f"{server().url}/{hosted.name}", headers=headers, timeout=30) as client:
+    url = f"{server().url}/{hosted.name}"
+    with httpx.Client(base_url=url, headers=headers, timeout=30, verify=PLAIN) as client:
         yield client
     server().stop(hosted)
 
