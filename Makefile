@@ -7,7 +7,7 @@ BUILT  := $(VENV)/.built
 CPP    := $(wildcard cpp/*.cpp cpp/*.hpp)
 TOOLS  := "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
 
-.PHONY: help demo test test-slow check fix bench sanitize build clean
+.PHONY: help demo test test-slow check fix bench bench-full sanitize build clean
 help:  ## say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 demo: $(BUILT)  ## page through a resumable query over real data
@@ -27,6 +27,13 @@ fix: $(BUILT)  ## mend what ruff and clang-format can mend
 	$(RUN)/clang-format -i $(CPP)
 bench: $(BUILT)  ## the benchmarks behind README's figures
 	$(RUN)/pip install -q -e '.[bench]' --no-build-isolation && $(RUN)/python -m benchmarks
+bench-full: $(BUILT)  ## every benchmark beside every peer, and the plots: some hours
+	$(RUN)/pip install -q -e '.[peers]' --no-build-isolation
+	$(RUN)/python -m benchmarks --full --engines all --out benchmarks/results/full.json
+	$(RUN)/python -m benchmarks http durable
+	$(RUN)/python -m benchmarks sparse
+	$(RUN)/python -m benchmarks quality
+	$(RUN)/python -m benchmarks.plots benchmarks/results/full.json
 sanitize: $(BUILT)  ## the core's tests under ASan and UBSan, then TSan
 	.ci/sanitize $(RUN)/python
 build: $(BUILT)  ## the environment and the native core; done again when cpp/ changes

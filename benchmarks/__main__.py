@@ -36,7 +36,8 @@ def main() -> None:
         return
     options = _options()
     machine.pin(None if options.cpu < 0 else options.cpu)
-    wanted = [name for name in options.engines.split(",") if name]
+    everyone = options.engines == "all"
+    wanted = [*ENGINES] if everyone else [name for name in options.engines.split(",") if name]
     engines = tuple(name for name in ENGINES if name in wanted and available(name))
     skipped = [name for name in wanted if name not in engines]
     if skipped:
@@ -64,7 +65,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("suites", nargs="*", help=SUITES_HELP)
     parser.add_argument("--full", action="store_true", help=f"{', '.join(FULL_DATA)} and more rounds")
     parser.add_argument("--data", default="", help=f"data sets, by comma; {data.__doc__}")
-    parser.add_argument("--engines", default=",".join(DEFAULT_ENGINES), help=f"of {', '.join(ENGINES)}")
+    parser.add_argument(
+        "--engines", default=",".join(DEFAULT_ENGINES), help=f"all, or of {', '.join(ENGINES)}"
+    )
     parser.add_argument("--rounds", type=int, default=0, help="repetitions in turn; 5, or 7 with --full")
     parser.add_argument("--cpu", type=int, default=(os.cpu_count() or 1) - 1, help="pin to it; -1: do not")
     parser.add_argument("--out", default="", help="the JSON file; benchmarks/results/TIME.json")

@@ -117,7 +117,7 @@ def _sought(bench: Bench, engine: Engine, setting: str) -> Measured:
         uuid, _ = engine.execute(StartQuery(Query(query, top_k=100)))
         for _ in range(DEPTH // 100 - 1):
             engine.execute(FetchNext(uuid, 100))
-        engine._sessions._sessions[uuid].drop()
+        engine._sessions._table._sessions[uuid].drop()
         taken.append(_timed(lambda: engine.execute(FetchNext(uuid, PAGE))))  # noqa: B023
         engine.execute(EndQuery(uuid))
     return _of_times(bench, setting, f"fetch_next of {PAGE}, sought anew at depth {DEPTH:,}", taken)
