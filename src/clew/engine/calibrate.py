@@ -10,8 +10,8 @@ import numpy as np
 from clew._core import Cursor, Graph
 from clew.commands import Floats
 
-# Each scan passes rows of this many bytes as floats, a quarter of it as codes: at most 1 ms from memory. Several at
-# places drawn at random, so that the rows are as far from the processor as they are for a query.
+# Each scan passes rows of this many bytes as floats, a quarter of it as codes: at most 1 ms from memory.
+# Several at places drawn at random, so that the rows are as far from the processor as they are for a query.
 SCAN_BYTES = 8 << 20
 SCANS = 4
 # Places are drawn among the first so many slots: the bitmap that names them stays at 256 KiB.
