@@ -16,6 +16,7 @@
 #include "graph.hpp"
 #include "image.hpp"
 #include "parallel.hpp"
+#include "together.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -129,17 +130,15 @@ nb::tuple search_many(const Graph& graph, const Matrix& queries, std::size_t k, 
   std::fill_n(distance, count * k, std::numeric_limits<float>::infinity());
   {
     const nb::gil_scoped_release released;
-    in_parallel(0, static_cast<Slot>(count), threads, [&] {
-      return [&, slot = slot, distance = distance, found = found](Slot row) {
-        Cursor cursor(graph, queries.data() + row * queries.shape(1), allowed_of(allowed), {.ef = ef, .once = true});
-        const auto keys = cursor.next(k);
-        for (std::size_t i = 0; i < keys.size(); ++i) {
-          slot[row * k + i] = slot_of(keys[i]);
-          distance[row * k + i] = distance_of(keys[i]);
-        }
-        found[row] = static_cast<std::uint32_t>(keys.size());
-      };
-    });
+    const auto emit = [&, slot = slot, distance = distance, found = found](Slot row, std::span<const Key> keys) {
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        slot[row * k + i] = slot_of(keys[i]);
+        distance[row * k + i] = distance_of(keys[i]);
+      }
+      found[row] = static_cast<std::uint32_t>(keys.size());
+    };
+    const Queries many{queries.data(), static_cast<Slot>(count)};
+    search_together(graph, many, k, allowed_of(allowed), {.ef = ef, .once = true}, threads, emit);
   }
   return nb::make_tuple(slots, distances, counts);
 }

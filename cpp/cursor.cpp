@@ -18,7 +18,7 @@ constexpr std::size_t BEAM_MAX = 2048;
 // keeping a beam of so many places sorted costs, for each distance, as much again as the distance.
 constexpr double DISTANCES_TO_ARRIVE = 500;
 constexpr double DISTANCES_PER_PLACE = 7;
-constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 1024;
+constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 2048;
 
 double cost_of(double distances, std::size_t beam) {
   return distances * (1 + static_cast<double>(beam) / BEAM_AS_DEAR_AS_A_DISTANCE);
@@ -31,9 +31,11 @@ constexpr double SCATTERED = 1.5;
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
 constexpr double PATIENCE = 0.7;
 
-// Codes may put a few of the nearest behind the last that is wanted; so many more are scored exactly at most.
-constexpr std::size_t RESCORED_BESIDE = 16;
-constexpr std::size_t RESCORED_AT_ONCE = 32;
+// Codes may put a few of the nearest behind the last that is wanted; so many more are scored exactly at most. A cursor
+// that goes on keeps them for the next batch.
+constexpr std::size_t SCORED_BESIDE_ONCE = 16;
+constexpr std::size_t SCORED_BESIDE = 128;
+constexpr std::size_t SCORED_AT_ONCE = 32;
 
 }  // namespace
 
@@ -50,15 +52,10 @@ std::span<const Key> Cursor::next(std::size_t count) {
   if (mode_ == Mode::closed) return {};
   std::vector<Key>& batch = scratch_->batch;
   batch.clear();
-  count = std::min(count, matching_ - std::min(matching_, returned_.size()));
+  count = left(count);
   if (count == 0) return {};
   if (mode_ != Mode::scanning && scan_is_cheaper(count)) turn_to_scan(count);
-  if (mode_ == Mode::fresh) {
-    // Where not everything met may be returned, even one batch may have to go on.
-    const bool at_once = options_.once && matching_ == view_.limit;
-    scratch_->walk.start(query_, at_once ? Purpose::answer : Purpose::resume);
-    mode_ = Mode::walking;
-  }
+  if (mode_ == Mode::fresh) start_walk();
   while (mode_ == Mode::walking && batch.size() < count) {
     walk_on(count - batch.size());
     // A filter may let pass nothing of where the walk is: it is not to wander on at any price.
@@ -75,6 +72,26 @@ std::span<const Key> Cursor::next(std::size_t count) {
   return batch;
 }
 
+void Cursor::begin(std::size_t count) {
+  count = left(count);
+  if (mode_ != Mode::fresh || count == 0 || scan_is_cheaper(count)) return;
+  start_walk();
+  scratch_->walk.begin(beam_for(count));
+}
+
+void Cursor::start_walk() {
+  // Where not everything met may be returned, even one batch may have to go on.
+  const bool at_once = options_.once && matching_ == view_.limit;
+  scratch_->pending.clear();
+  scratch_->walk.start(query_, at_once ? Purpose::answer : Purpose::resume);
+  mode_ = Mode::walking;
+}
+
+// How many of `count` there still are.
+std::size_t Cursor::left(std::size_t count) const {
+  return std::min(count, matching_ - std::min(matching_, returned_.size()));
+}
+
 // Expands as far as `count` more results need, and moves those the beam is sure enough of into the batch.
 void Cursor::walk_on(std::size_t count) {
   Walk& walk = scratch_->walk;
@@ -85,62 +102,55 @@ void Cursor::walk_on(std::size_t count) {
   const auto beam = walk.beam();
   // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
   const std::size_t reach = beam.size() < ef ? beam.size() : std::max(count, beam.size() / 2);
-  std::vector<Key>& picked = scratch_->picked;
-  picked.clear();
-  scratch_->exact.clear();
   std::size_t at = 0;
+  const bool coded = walk.codes() != nullptr;
+  std::vector<Slot>& picked = scratch_->picked;
+  std::vector<Key>& pending = scratch_->pending;
   const auto pick = [&](std::size_t most, Key limit) {
-    for (; at < reach && picked.size() < most && beam[at] <= limit; ++at) {
+    picked.clear();
+    for (const std::size_t before = pending.size(); at < reach && beam[at] <= limit; ++at) {
+      if (picked.size() + pending.size() - before == most) break;
       const Slot slot = slot_of(beam[at]);
-      if (graph_.visible(slot, view_) && allowed_.contains(slot)) picked.push_back(beam[at]);
+      if (!graph_.visible(slot, view_) || !allowed_.contains(slot)) continue;
+      coded ? picked.push_back(slot) : pending.push_back(beam[at] & ~EXPANDED);
     }
+    score_picked();
   };
-  pick(count, ~Key{0});
-  if (walk.codes() == nullptr) {
-    for (const Key key : picked) scratch_->batch.push_back(key & ~EXPANDED);
-    return walk.consume(at, {});
+  if (pending.size() < count) pick(count - pending.size(), ~Key{0});
+  if (coded && pending.size() >= count) {
+    // What is nearer than the last that is wanted may stand behind it by codes.
+    const auto last = pending.begin() + static_cast<std::ptrdiff_t>(count - 1);
+    std::ranges::nth_element(pending, last);
+    const std::size_t most = 2 * count + (options_.once ? SCORED_BESIDE_ONCE : SCORED_BESIDE);
+    const float likely = walk.codes()->likely(walk.coded(), distance_of(*last));
+    if (pending.size() < most) pick(most - pending.size(), make_key(likely, NO_SLOT >> 1));
   }
-  rescore();
-  if (picked.size() == count) {
-    const float worst = distance_of(*std::ranges::max_element(scratch_->exact));
-    pick(2 * count + RESCORED_BESIDE, make_key(walk.codes()->likely(walk.coded(), worst), NO_SLOT >> 1));
-    rescore();
-  }
-  give(count, at);
+  walk.consume(at);
+  give(count);
 }
 
-// Exact keys of what has been picked since the last time.
-void Cursor::rescore() {
-  const std::vector<Key>& picked = scratch_->picked;
-  std::vector<Key>& exact = scratch_->exact;
-  Slot slots[RESCORED_AT_ONCE];
-  float distances[RESCORED_AT_ONCE];
-  while (exact.size() < picked.size()) {
-    const std::size_t n = std::min(RESCORED_AT_ONCE, picked.size() - exact.size());
-    for (std::size_t i = 0; i < n; ++i) {
-      slots[i] = slot_of(picked[exact.size() + i]);
-      graph_.vectors().prefetch(slots[i]);
-    }
+// Moves what was picked to what is pending, by exact distance.
+void Cursor::score_picked() {
+  Slot* slots = scratch_->picked.data();
+  float distances[SCORED_AT_ONCE];
+  for (std::size_t left = scratch_->picked.size(); left > 0;) {
+    const std::size_t n = std::min(SCORED_AT_ONCE, left);
+    for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(slots[i]);
     graph_.vectors().distances(scratch_->walk.query(), slots, n, distances);
-    for (std::size_t i = 0; i < n; ++i) exact.push_back(make_key(distances[i], slots[i]));
+    for (std::size_t i = 0; i < n; ++i) scratch_->pending.push_back(make_key(distances[i], slots[i]));
+    slots += n;
+    left -= n;
   }
 }
 
-// The nearest `count` of what was picked from the first `reach` places of the beam go into the batch, the others back.
-void Cursor::give(std::size_t count, std::size_t reach) {
-  const std::vector<Key>& exact = scratch_->exact;
-  std::vector<Key>& picked = scratch_->picked;
+// The nearest `count` of what is pending go into the batch.
+void Cursor::give(std::size_t count) {
+  std::vector<Key>& pending = scratch_->pending;
   std::vector<Key>& batch = scratch_->batch;
-  const std::size_t before = batch.size();
-  batch.insert(batch.end(), exact.begin(), exact.end());
-  const auto first = batch.begin() + static_cast<std::ptrdiff_t>(before);
-  std::sort(first, batch.end());
-  batch.resize(before + std::min(count, exact.size()));
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < exact.size() && exact.size() > count; ++i) {
-    if (exact[i] > batch.back()) picked[kept++] = picked[i];
-  }
-  scratch_->walk.consume(reach, {picked.data(), kept});
+  const auto end = pending.begin() + static_cast<std::ptrdiff_t>(std::min(count, pending.size()));
+  std::ranges::partial_sort(pending, end);
+  batch.insert(batch.end(), pending.begin(), end);
+  pending.erase(pending.begin(), end);
 }
 
 std::size_t Cursor::beam_for(std::size_t count) const {
@@ -172,6 +182,7 @@ void Cursor::turn_to_scan(std::size_t count) {
   for (const Slot slot : returned_) returned.insert(slot);
   for (const Key key : scratch_->batch) returned.insert(slot_of(key));
   const bool nothing = returned_.empty() && scratch_->batch.empty();
+  scratch_->pending.clear();
   const bool few = Scan::few(count, matching_ - std::min(matching_, returned_.size()));
   scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, few);
   mode_ = Mode::scanning;

@@ -37,6 +37,11 @@ class Cursor {
   // Fewer means that there are no more, and there never will be.
   std::span<const Key> next(std::size_t count);
 
+  // The work of next(count) in parts, so that several cursors can take turns: begin() it, step() until that says that
+  // nothing is left to do, then call next(count).
+  void begin(std::size_t count);
+  bool step() { return mode_ == Mode::walking && scratch_->walk.step(); }
+
   // Gives everything back. next() then yields nothing.
   void close();
 
@@ -47,11 +52,13 @@ class Cursor {
   std::size_t bytes() const;
 
  private:
+  std::size_t left(std::size_t count) const;
   bool scan_is_cheaper(std::size_t count) const;
+  void start_walk();
   void turn_to_scan(std::size_t count);
   void walk_on(std::size_t count);
-  void rescore();
-  void give(std::size_t count, std::size_t reach);
+  void score_picked();
+  void give(std::size_t count);
   std::size_t beam_for(std::size_t count) const;
 
   const Graph& graph_;

@@ -82,6 +82,13 @@ class Graph {
   // The next exact copy of a slot's vector, or none.
   Slot next_copy(Slot slot) const { return from_place(copies_[slot]->load(std::memory_order_acquire)); }
 
+  // Both will be read soon.
+  void prefetch_edges(Slot slot) const {
+    const auto* row = reinterpret_cast<const char*>(neighbors_[slot]);
+    for (std::size_t i = 0; i < options_.degree * sizeof(Slot); i += 64) __builtin_prefetch(row + i);
+    __builtin_prefetch(copies_[slot]);
+  }
+
   // How many neighbour lists a slot is in. Only the writer's threads look.
   Slot edges_into(Slot slot) const { return edges_into_[slot]->load(std::memory_order_relaxed); }
 

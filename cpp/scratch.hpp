@@ -15,8 +15,8 @@ struct Scratch {
   Scan scan;
   SlotSet returned;
   std::vector<Key> batch;
-  std::vector<Key> picked;  // of the beam, to be rescored
-  std::vector<Key> exact;   // the same with exact distances
+  std::vector<Slot> picked;  // of the beam, to be scored exactly
+  std::vector<Key> pending;  // scored exactly, and not yet returned
 };
 
 }  // namespace clew

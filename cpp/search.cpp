@@ -15,11 +15,6 @@ constexpr std::size_t EXPAND_AT_ONCE = 2;
 // The neighbour row of a slot that enters the beam this near to where the walk is will be wanted soon.
 constexpr std::size_t SOON = 4;
 
-void prefetch_neighbors(const Graph& graph, Slot slot) {
-  const auto* row = reinterpret_cast<const char*>(graph.neighbors(slot));
-  for (std::size_t i = 0; i < graph.options().degree * sizeof(Slot); i += 64) __builtin_prefetch(row + i);
-}
-
 }  // namespace
 
 Walk::Walk(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
@@ -57,21 +52,29 @@ void Walk::meet(const Landmarks& landmarks) {
   }
 }
 
-void Walk::run(std::size_t ef) {
-  refill(ef);
-  while (true) {
-    score();
-    std::size_t expanded = 0;
-    for (; next_ < beam_.size() && expanded < EXPAND_AT_ONCE; ++next_) {
-      if ((beam_[next_] & EXPANDED) != 0) continue;
-      expand(next_);
-      ++expanded;
-    }
-    if (expanded == 0) return;
+bool Walk::step() {
+  score();
+  std::size_t expanded = 0;
+  for (; next_ < beam_.size() && expanded < EXPAND_AT_ONCE; ++next_) {
+    if ((beam_[next_] & EXPANDED) != 0) continue;
+    expand(next_);
+    ++expanded;
+  }
+  look_ahead();
+  return expanded > 0;
+}
+
+// What will be expanded next, unless the rows now on their way are nearer: then they have been asked for by insert().
+void Walk::look_ahead() const {
+  std::size_t ahead = 0;
+  for (std::size_t at = next_; at < beam_.size() && ahead < EXPAND_AT_ONCE; ++at) {
+    if ((beam_[at] & EXPANDED) != 0) continue;
+    graph_.prefetch_edges(slot_of(beam_[at]));
+    ++ahead;
   }
 }
 
-void Walk::refill(std::size_t ef) {
+void Walk::begin(std::size_t ef) {
   if (head_ > beam_.size() / 2) {
     beam_.erase(beam_.begin(), beam_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
@@ -137,18 +140,13 @@ void Walk::insert(Key key) {
   }
   const auto at = std::lower_bound(beam_.begin() + static_cast<std::ptrdiff_t>(head_), beam_.end(), key);
   const auto position = static_cast<std::size_t>(at - beam_.begin());
-  if (position < next_ + SOON) prefetch_neighbors(graph_, slot_of(key));
+  if (position < next_ + SOON) graph_.prefetch_edges(slot_of(key));
   next_ = std::min(next_, position);
   beam_.insert(at, key);
 }
 
 void Walk::evict(Key key) {
   if (purpose_ == Purpose::resume) evicted_.push(key);
-}
-
-void Walk::consume(std::size_t count, std::span<const Key> kept) {
-  head_ += count - kept.size();
-  std::ranges::copy(kept, beam_.begin() + static_cast<std::ptrdiff_t>(head_));
 }
 
 std::size_t Walk::bytes() const { return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes(); }

@@ -33,7 +33,14 @@ class Walk {
   void start(const float* query, Purpose purpose);
 
   // Expands until the nearest `ef` slots not yet consumed have all been expanded.
-  void run(std::size_t ef);
+  void run(std::size_t ef) {
+    begin(ef);
+    while (step()) {
+    }
+  }
+  // The same in parts, so that several walks can take turns: while one waits for memory, another works.
+  void begin(std::size_t ef);
+  bool step();
 
   // The query as start() took it; the codes that distances were computed by, or none.
   const Prepared& query() const { return query_; }
@@ -42,8 +49,8 @@ class Walk {
 
   // The beam, nearest first: by codes where there are some.
   std::span<const Key> beam() const { return {beam_.data() + head_, beam_.size() - head_}; }
-  // Takes the first `count` away but for those of them in `kept`.
-  void consume(std::size_t count, std::span<const Key> kept);
+  // Takes the first `count` of it away.
+  void consume(std::size_t count) { head_ += count; }
   // Lets go of what is shared.
   void stop() { codes_.reset(); }
 
@@ -57,7 +64,7 @@ class Walk {
  private:
   void meet(const Landmarks& landmarks);
   void compute_scores();
-  void refill(std::size_t ef);
+  void look_ahead() const;
   void expand(std::size_t at);
   void expand_copies(Key key);
   void score();

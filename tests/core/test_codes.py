@@ -137,3 +137,20 @@ def test_one_vector_in_the_middle_of_all_does_not_break_the_graph() -> None:
         len(top & set(graph.search(q, 10, 128)[0].tolist())) for q, top in zip(queries, tops, strict=True)
     ]
     assert np.mean(found) > 9
+
+
+def test_late_finds_are_rare_in_batches_by_codes() -> None:
+    # Without clusters distances differ little, so that codes often put a row behind one that is farther.
+    rows = np.random.default_rng(1).standard_normal((12_000, 40)).astype(np.float32)
+    graph = _core.Graph(40, "EUCLIDEAN")
+    graph.apply(rows, NONE, 1, 2)
+    graph.scan_cost = 1e9
+    assert graph.coded
+    late = 0
+    for query in rows[::600] + np.float32(0.01):
+        cursor, farthest = graph.cursor(query), -np.inf
+        for _ in range(60):
+            _, distances = cursor.next(10)
+            late += int(np.count_nonzero(distances < farthest))
+            farthest = max(farthest, float(distances[-1]))
+    assert late <= 20 * 600 / 100

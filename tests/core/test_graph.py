@@ -143,18 +143,25 @@ def test_a_filter_admits_only_its_slots() -> None:
                 assert np.isin(np.flatnonzero(mask)[truth], slots).mean() >= 0.8 if len(slots) else True
 
 
-def test_many_queries_at_once_are_each_of_them() -> None:
-    rows = clustered(4000, 16, seed=8)
-    graph = _core.Graph(16, "COSINE")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dimension", [16, 48], ids=["floats", "codes"])
+def test_many_queries_at_once_are_each_of_them(dimension: int, threads: int) -> None:
+    rows = clustered(4000, dimension, seed=8)
+    graph = _core.Graph(dimension, "COSINE")
     graph.apply(rows, NONE, 1, 2)
-    slots, distances, counts = graph.search_many(rows[:33], 7, threads=2)
-    for i in range(33):
-        one, far = graph.search(rows[i], 7)
-        assert slots[i].tolist() == one.tolist()
-        assert distances[i].tolist() == far.tolist()
-    assert counts.tolist() == [7] * 33
+    for count, allowed in ((1, None), (33, bitmap(np.arange(4000) % 100 == 0)), (200, None)):
+        slots, distances, counts = graph.search_many(rows[:count], 7, allowed=allowed, threads=threads)
+        for i in range(count):
+            one, far = graph.search(rows[i], 7, allowed=allowed)
+            assert slots[i].tolist() == one.tolist()
+            assert distances[i].tolist() == far.tolist()
+        assert counts.tolist() == [7] * count
+
+
+def test_rows_of_fewer_answers_say_so() -> None:
+    rows = clustered(3, 16, seed=8)
     few = _core.Graph(16, "COSINE")
-    few.apply(rows[:3], NONE, 1)
+    few.apply(rows, NONE, 1)
     assert few.search_many(rows[:2], 7)[2].tolist() == [3, 3]
 
 
