@@ -35,13 +35,11 @@ Result<T> array_of(std::vector<T> values) {
 }
 
 inline nanobind::tuple arrays_of(std::span<const Key> keys) {
-  std::vector<Slot> slots;
-  std::vector<float> distances;
-  slots.reserve(keys.size());
-  distances.reserve(keys.size());
-  for (const Key key : keys) {
-    slots.push_back(slot_of(key));
-    distances.push_back(distance_of(key));
+  std::vector<Slot> slots(keys.size());
+  std::vector<float> distances(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    slots[i] = slot_of(keys[i]);
+    distances[i] = distance_of(keys[i]);
   }
   return nanobind::make_tuple(array_of(std::move(slots)), array_of(std::move(distances)));
 }

@@ -91,6 +91,7 @@ void Sparse::keep_rows(const SparseRows& added, Slot first) {
       entries[j] = {added.indices[start + j], added.values[start + j]};
       if (j > 0 && entries[j].index <= entries[j - 1].index) ordered = false;
     }
+    if (!ordered) all_ordered_.store(false, std::memory_order_relaxed);
     *rows_[first + static_cast<Slot>(i)] = {entries, static_cast<std::uint32_t>(size), ordered};
   }
   bytes_ += added.size() * (sizeof(Row) + sizeof(Seq));

@@ -98,6 +98,8 @@ class Sparse {
   std::span<const Entry> row(Slot slot) const { return {rows_[slot]->entries, rows_[slot]->size}; }
   // Whether its indices ascend strictly: then adding up index by index is adding up in its own order.
   bool ordered(Slot slot) const { return rows_[slot]->ordered; }
+  // Whether those of all slots do that a View taken before could see.
+  bool all_ordered() const { return all_ordered_.load(std::memory_order_relaxed); }
 
   // Adds `added` as slots from the returned one on, removes `removed`, and makes both visible together as of `seq`.
   // Throws std::length_error past SLOTS_MAX, std::out_of_range for a bad slot; nothing has changed then.
@@ -150,6 +152,7 @@ class Sparse {
   std::size_t chunk_used_ = 0;
   std::atomic<std::size_t> bytes_{0};
   std::atomic<std::size_t> longest_repeating_{0};
+  std::atomic<bool> all_ordered_{true};
 
   mutable std::mutex lock_;  // of what follows; never held for longer than one list, vector or query takes
   std::unordered_map<std::int32_t, List> lists_;

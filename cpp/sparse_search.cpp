@@ -24,6 +24,8 @@ float idf_of(std::size_t records, std::size_t having) {
 
 }  // namespace
 
+thread_local std::vector<float> SparseQuery::Window::spare_;
+
 SparseQuery::SparseQuery(const Sparse& sparse, std::span<const std::int32_t> indices, std::span<const float> values,
                          bool idf, std::optional<Seq> at)
     : sparse_(sparse) {
@@ -80,12 +82,14 @@ void SparseQuery::score_all(const Allowed& allowed, Key floor, std::vector<Key>&
   if (rows_are_cheaper(allowed)) return each_row(allowed, [&](Slot slot, float sum) { keep(sum, slot); });
   const bool all = allowed.everything() && view_.live == view_.limit;
   Window window(view_.limit);
-  each_window([&](Slot first, std::span<const Part> parts, std::size_t postings) {
+  const bool ordered = sparse_.all_ordered();
+  each_window([&](Slot first, std::span<const Part> parts, std::size_t) {
     for (const Part& part : parts) window.add(part, first, part.start, part.stop);
-    window.take_all(first, parts, postings, [&](Slot slot, float sum) {
-      if (all || admits(slot, allowed)) keep(sparse_.ordered(slot) ? sum : score(slot), slot);
+    window.take_all(first, parts, [&](Slot slot, float sum) {
+      if (all || admits(slot, allowed)) keep(ordered || sparse_.ordered(slot) ? sum : score(slot), slot);
     });
   });
+  window.give_back();
 }
 
 std::span<const Key> SparseCursor::next(std::size_t count) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -13,8 +14,8 @@
 
 namespace clew {
 
-// Slots that are scored together: their sums fill half of a first-level cache.
-inline constexpr std::size_t WINDOW = 4096;
+// Slots that are scored together: their sums stay in the caches of one core.
+inline constexpr std::size_t WINDOW = 1 << 14;
 // With fewer postings in a window than this share of it, they are gone through again rather than all sums.
 inline constexpr std::size_t FEW_SHARE = 16;
 // Of a slot that no posting has touched. No sum is -0, as every product has +0 added to it.
@@ -74,70 +75,92 @@ void SparseQuery::each_window(F f) const {
   }
 }
 
-// The sums of one window at a time.
+// The sums of one window at a time. A thread keeps their memory for its next query.
 class SparseQuery::Window {
  public:
-  explicit Window(Slot limit) : sums_(std::min<std::size_t>((limit + 15) / 16 * 16, WINDOW), UNTOUCHED) {}
+  explicit Window(Slot limit)
+      : sums_(std::exchange(spare_, {})), size_(std::min<std::size_t>((limit + LANES - 1) / LANES * LANES, WINDOW)) {
+    if (sums_.size() < size_) sums_.resize(size_, UNTOUCHED);
+  }
+  // REQUIRES: no slot is touched.
+  void give_back() { spare_ = std::move(sums_); }
 
   void add(const Part& part, Slot first, std::size_t start, std::size_t stop) {
     const Slot* slots = part.term->seen.postings->slots.get();
     const float* values = part.term->seen.postings->values.get();
     const float weight = part.term->weight;
-    for (std::size_t i = start; i < stop; ++i) sums_[slots[i] - first] += product(weight, values[i]);
+    float* sums = sums_.data();
+    for (std::size_t i = start; i < stop; ++i) sums[slots[i] - first] += product(weight, values[i]);
   }
 
   // f(slot, sum) for every slot that was touched, in order of slot; afterwards none is.
   template <class F>
-  void take_all(Slot first, std::span<const Part> parts, std::size_t postings, F f) {
-    if (postings < sums_.size() / FEW_SHARE) {
-      take_few(first, parts, f);
-      return;
-    }
-    for (std::size_t i = 0; i < sums_.size(); ++i) {
-      if (touched(sums_[i])) f(first + static_cast<Slot>(i), sums_[i]);
-    }
-    std::ranges::fill(sums_, UNTOUCHED);
-  }
-
-  // The same for sums of at least `least`.
-  template <class F>
-  void take_from(Slot first, std::span<const Part> parts, std::size_t postings, float least, F f) {
-    if (postings < sums_.size() / FEW_SHARE) {
-      take_few(first, parts, [&](Slot slot, float sum) {
-        if (!(sum < least)) f(slot, sum);
-      });
-      return;
-    }
-    constexpr std::size_t LANES = 16;  // looked at together
-    for (std::size_t i = 0; i < sums_.size(); i += LANES) {
-      bool any = false;
-      for (std::size_t j = i; j < i + LANES; ++j) any |= !(sums_[j] < least);
-      if (!any) continue;
-      for (std::size_t j = i; j < i + LANES; ++j) {
-        if (touched(sums_[j]) && !(sums_[j] < least)) f(first + static_cast<Slot>(j), sums_[j]);
+  void take_all(Slot first, std::span<const Part> parts, F f) {
+    bits_.resize((size_ + 63) / 64);
+    for (const Part& part : parts) {
+      const Slot* slots = part.term->seen.postings->slots.get();
+      for (std::size_t i = part.start; i < part.stop; ++i) {
+        const std::size_t at = slots[i] - first;
+        bits_[at / 64] |= std::uint64_t{1} << at % 64;
       }
     }
-    std::ranges::fill(sums_, UNTOUCHED);
+    for (std::size_t i = 0; i < bits_.size(); ++i) {
+      for (std::uint64_t word = std::exchange(bits_[i], 0); word != 0; word &= word - 1) {
+        const std::size_t at = i * 64 + static_cast<std::size_t>(std::countr_zero(word));
+        f(first + static_cast<Slot>(at), std::exchange(sums_[at], UNTOUCHED));
+      }
+    }
+  }
+
+  // f(slot, sum) once for every slot that was touched and has a sum of at least `least`, which f may raise; in no
+  // order. Afterwards no slot is touched.
+  template <class F>
+  void take_from(Slot first, std::span<const Part> parts, std::size_t postings, const float& least, F f) {
+    if (postings < size_ / FEW_SHARE) return take_few(first, parts, least, f);
+    float* sums = sums_.data();
+    for (std::size_t i = 0; i < size_; i += LANES) {
+      if (most_of(sums + i) < least) {
+        std::fill_n(sums + i, LANES, UNTOUCHED);
+        continue;
+      }
+      for (std::size_t j = i; j < i + LANES; ++j) {
+        const float sum = std::exchange(sums[j], UNTOUCHED);
+        if (!(sum < least) && touched(sum)) f(first + static_cast<Slot>(j), sum);
+      }
+    }
+  }
+
+  // The same for the slots of some parts, one posting after the other: for few.
+  template <class F>
+  void take_few(Slot first, std::span<const Part> parts, const float& least, F f) {
+    float* sums = sums_.data();
+    for (const Part& part : parts) {
+      const Slot* slots = part.term->seen.postings->slots.get();
+      for (std::size_t i = part.start; i < part.stop; ++i) {
+        const float sum = std::exchange(sums[slots[i] - first], UNTOUCHED);
+        if (!(sum < least) && touched(sum)) f(slots[i], sum);
+      }
+    }
   }
 
  private:
-  template <class F>
-  void take_few(Slot first, std::span<const Part> parts, F f) {
-    few_.clear();
-    for (const Part& part : parts) {
-      const Slot* slots = part.term->seen.postings->slots.get();
-      few_.insert(few_.end(), slots + part.start, slots + part.stop);
-    }
-    std::ranges::sort(few_);
-    few_.erase(std::ranges::unique(few_).begin(), few_.end());
-    for (const Slot slot : few_) {
-      const float sum = std::exchange(sums_[slot - first], UNTOUCHED);
-      if (touched(sum)) f(slot, sum);
-    }
+  static constexpr std::size_t LANES = 16;  // sums that are looked at together
+
+  static float most_of(const float* sums) {
+    typedef float Four __attribute__((vector_size(16)));  // every processor has such registers
+    Four four[LANES / 4];
+    std::memcpy(four, sums, sizeof four);
+    const Four a = four[0] > four[1] ? four[0] : four[1];
+    const Four b = four[2] > four[3] ? four[2] : four[3];
+    const Four most = a > b ? a : b;
+    return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
   }
 
+  static thread_local std::vector<float> spare_;
+
   std::vector<float> sums_;
-  std::vector<Slot> few_;
+  const std::size_t size_;
+  std::vector<std::uint64_t> bits_;
 };
 
 }  // namespace clew
