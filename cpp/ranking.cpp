@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::size_t FEW = 128;           // up to so many are kept sorted while scanning for them
 constexpr std::size_t STRETCH_MIN = 1024;  // how many are selected at once, at least
-constexpr std::size_t STRETCH_GROWTH = 4;  // each stretch is longer than the last: passes over the rest stay few
+constexpr std::size_t STRETCH_GROWTH = 8;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
-constexpr std::size_t COMPARISON_SORT_MAX = 2048;
+constexpr std::size_t COMPARISON_SORT_MAX = 512;
 
 // Sorts by distance, least significant digit first, which keeps the order of equal distances:
 // keys that come in order of slot leave in order of (distance, slot).
@@ -88,7 +88,7 @@ void Ranking::select_few(std::size_t count) {
 
 // A key that about `count` of rest_ do not exceed, from a sample.
 Key Ranking::pivot_for(std::size_t count) {
-  if (count * 4 >= rest_.size() * 3 || rest_.size() <= COMPARISON_SORT_MAX) return ~Key{0};
+  if (count * 4 >= rest_.size() || rest_.size() <= COMPARISON_SORT_MAX) return ~Key{0};
   std::array<Key, SAMPLE> sample;
   for (std::size_t i = 0; i < SAMPLE; ++i) sample[i] = rest_[i * rest_.size() / SAMPLE];
   std::ranges::sort(sample);
