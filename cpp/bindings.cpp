@@ -280,6 +280,9 @@ Result<float, 1> kernel_distances(const std::string& name, const std::string& fu
 }  // namespace
 
 NB_MODULE(_core, m) {
+  // A program may end with an index open, and its threads then hold what the interpreter no longer asks them for.
+  nb::set_leak_warnings(false);
+
   nb::list names;
   for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
   m.attr("INSTRUCTION_SETS") = names;

@@ -49,6 +49,7 @@ class Settings:
     sparse_embedding_model: str | SparseEncoder = ""
     durability: Durability = Durability.FULL
     read_only: bool = False
+    mapped: bool | None = None
     retries: int = RETRIES_DEFAULT
     retry_interval_s: float = RETRY_INTERVAL_S_DEFAULT
 
@@ -65,6 +66,7 @@ def resolve(
     sparse_embedding_model: str | SparseEncoder | None = None,
     durability: Durability | str = Durability.FULL,
     read_only: bool = False,
+    mapped: bool | None = None,
     retries: int = RETRIES_DEFAULT,
     retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
     environment: Mapping[str, str] = os.environ,
@@ -83,9 +85,10 @@ def resolve(
     if token is not None and not remote:
         raise ClientError(f"token is for a server, and {where!r} is none; leave it out")
     durable = durability_of(durability)
-    if (read_only or durable is not Durability.FULL) and (remote or where == MEMORY):
+    kept = read_only or durable is not Durability.FULL or mapped is not None
+    if kept and (remote or where == MEMORY):
         raise ClientError(
-            f"durability and read_only are for a directory, and {where!r} is none; leave them out"
+            f"durability, read_only and mapped are for a directory, and {where!r} is none; leave them out"
         )
     return Settings(
         url=where if remote else None,
@@ -98,6 +101,7 @@ def resolve(
         sparse_embedding_model=_model("sparse_embedding_model", sparse_embedding_model, "encode_documents"),
         durability=durable,
         read_only=read_only,
+        mapped=mapped,
         retries=retries,
         retry_interval_s=retry_interval,
     )

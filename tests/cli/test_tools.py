@@ -108,7 +108,7 @@ def test_compacting_makes_an_index_smaller(capsys: pytest.CaptureFixture[str]) -
     size = Path("films/clew.sqlite").stat().st_size
     assert cli.main(["compact", "films"]) == 0
     assert capsys.readouterr().out.startswith("films takes ")
-    assert Path("films/clew.sqlite").stat().st_size < size / 4
+    assert Path("films/clew.sqlite").stat().st_size < size / 3
     with Index("films") as index:
         assert held(index) == before
 

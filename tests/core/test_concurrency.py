@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,3 +82,51 @@ def test_batches_of_queries_and_compaction_run_beside_readers(dimension: int) ->
             assert graph.compact(2)[0].live == 750
 
     in_threads(search, compact, search)
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "EUCLIDEAN", "DOT_PRODUCT"])
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_a_compaction_and_an_image_beside_a_writer_are_of_one_moment(
+    dimension: int, metric: str, tmp_path: Path
+) -> None:
+    rows = clustered(1600, dimension, seed=23)
+    rows[700:730] = rows[7]  # copies
+    rows[900] = 1e-30  # kept apart under cosine
+    rows *= np.linspace(1, 3, 1600, dtype=np.float32)[:, None]  # the longest is always among the last
+    graph = _core.Graph(dimension, metric, link_min=100, ef_construction=32)
+    graph.apply(rows[:400], NONE, 1)
+    done = threading.Event()
+
+    def write() -> None:
+        for seq, start in enumerate(range(400, 1600, 30), 2):
+            removed = np.arange(start - 400, start - 370, dtype=np.uint32)
+            graph.apply(rows[start : start + 30], removed, seq, 2)
+        done.set()
+
+    def look(made: _core.Graph, first: int) -> None:
+        # Every change adds as many as it removes.
+        assert made.live == 400
+        slots = made.search(rows[first], 400, exact=True)[0]
+        assert len(slots) == 400
+        assert made.rows(slots).shape == (400, dimension)
+
+    def compact() -> None:
+        rounds = 0
+        while rounds < 3 or not done.is_set():
+            rounds += 1
+            made, old = graph.compact(2)
+            assert made.size == 400
+            assert np.ptp(old) == 399
+            every = np.arange(400, dtype=np.uint32)
+            assert made.rows(every).tobytes() == rows[old].tobytes()
+            look(made, int(old[0]))
+
+    def save() -> None:
+        rounds = 0
+        while rounds < 3 or not done.is_set():
+            rounds += 1
+            graph.save(str(tmp_path / "image"))
+            look(_core.Graph.load(str(tmp_path / "image"))[0], rounds)
+
+    in_threads(write, compact, save)
+    assert graph.live == 400

@@ -133,7 +133,7 @@ def test_a_compaction_keeps_the_cost_and_does_not_measure_again(
     engine.execute(UpsertArrays(ids, np.random.default_rng(0).standard_normal((n, 4)).astype(np.float32)))
     before = generation_of(engine)
     engine.execute(Delete(ids=ids[: n // 2 + 10]))
-    engine._upkeep.work()
+    engine._parts.upkeep.work()
     after = generation_of(engine)
     assert after is not before
     assert after.graph.scan_cost == pytest.approx(0.75)

@@ -53,7 +53,7 @@ def crowd_out(engine: Engine) -> None:
     before = namespace_of(engine).generation
     fill(engine, change=1)
     engine.execute(Delete(ids=NAMES[: N // 2]))
-    engine._upkeep.work()  # what its thread does in its own time
+    engine._parts.upkeep.work()  # what its thread does in its own time
     assert namespace_of(engine).generation is not before
 
 
@@ -92,11 +92,11 @@ def test_dead_records_go_once_nobody_sees_them(engine: Engine) -> None:
     uuid = start(engine, 1.0, 0.0, include=ALL)
     crowd_out(engine)
     upsert(engine, ("other", [0.0, 1.0]))
-    engine._upkeep.work()
+    engine._parts.upkeep.work()
     assert rows_kept(engine) == 2 * N + 1
     engine.execute(EndQuery(uuid))
     gc.collect()
-    engine._upkeep.work()
+    engine._parts.upkeep.work()
     assert rows_kept(engine) == N - N // 2 + 1
     assert [hit.id for hit in engine.execute(Query(vector(1.0, 0.0), include=ALL, top_k=3))] == ids(
         engine, 1.0, 0.0, top_k=3

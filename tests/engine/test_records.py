@@ -223,7 +223,7 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     file = apsw.Connection(str(tmp_path / RECORDS_FILE))
     file.execute("PRAGMA user_version = 99")
     file.close()
-    with pytest.raises(Corruption, match="expected format version 2, found version 99"):
+    with pytest.raises(Corruption, match="expected format version 3, found version 99"):
         SqliteRecords(tmp_path, SETTINGS)
 
 

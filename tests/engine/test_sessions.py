@@ -74,7 +74,7 @@ def test_the_sweep_stops_what_idles_and_frees_it(engine: Engine, clock: FakeCloc
     start(engine, 1.0, 0.0, max_idle_s=5)
     late = start(engine, 1.0, 0.0, max_idle_s=50)
     sessions = sessions_of(engine)
-    held = weakref.ref(sessions._sessions[late].generation)
+    held = weakref.ref(sessions._table._sessions[late].generation)
     clock.advance(5)
     assert sessions.sweep() == pytest.approx(45)
     assert len(sessions) == 1
@@ -120,7 +120,7 @@ def test_the_sweeping_thread_ends_with_the_engine() -> None:
 def test_a_query_at_work_is_not_idle(engine: Engine, clock: FakeClock) -> None:
     uuid = start(engine, 1.0, 0.0, max_idle_s=5)
     sessions = sessions_of(engine)
-    with sessions._sessions[uuid].lock:
+    with sessions._table._sessions[uuid].lock:
         clock.advance(6)
         sessions.sweep()
         assert len(sessions) == 1

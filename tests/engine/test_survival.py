@@ -160,7 +160,7 @@ def test_a_query_that_ended_stays_ended(reopen: Any, day: Any, clock: FakeClock)
     engine = reopen(**day)
     for uuid in (stopped, idle, reset, deleted):
         assert gone(engine, uuid) == f"Resumable query {uuid} does not exist"
-    assert engine._saved.active() == []
+    assert engine._parts.saved.active() == []
 
 
 def test_a_query_whose_namespace_went_with_the_end_of_the_process_says_so(
@@ -237,7 +237,7 @@ def test_queries_in_little_memory_go_on_as_ever(make_engine: Any) -> None:
             engine.execute(Delete(ids=tuple(NAMES[50:100])))
         for uuid in uuids:
             found[uuid] += fetch_ids(engine, uuid, 4)
-        assert sum(one.stream_bytes > 0 for one in engine._sessions._sessions.values()) <= 1
+        assert sum(one.stream_bytes > 0 for one in engine._sessions._table._sessions.values()) <= 1
     assert found == expected
 
 
@@ -246,13 +246,11 @@ def test_the_least_recently_used_lose_their_streams_first(engine: Engine) -> Non
     engine.execute(UpsertArrays(tuple(map(str, range(3000))), rows))
     sessions = engine._sessions
     uuids = [start(engine, 1.0, 0.0) for _ in range(4)]
-    one = max(session.stream_bytes for session in sessions._sessions.values())
-    sessions._streams._bytes_max = 3 * one
     fetch_ids(engine, uuids[0], 1)
-    kept = [uuid for uuid in uuids if sessions._sessions[uuid].stream_bytes]
-    assert uuids[0] in kept
-    assert uuids[3] in kept
-    assert uuids[1] not in kept
+    sessions._streams._bytes_max = sessions.stream_bytes - 1
+    fetch_ids(engine, uuids[0], 1)
+    kept = [uuid for uuid in uuids if sessions._table._sessions[uuid].stream_bytes]
+    assert kept == [uuids[0], *uuids[2:]]
 
 
 def test_a_query_dropped_while_others_write_keeps_its_snapshot(make_engine: Any) -> None:
@@ -289,7 +287,7 @@ def test_what_queries_keep_of_removed_records_is_bounded_and_the_oldest_is_told(
         engine.execute(UpsertArrays(names, rows))
         young = engine.execute(StartQuery(QueryCommand(rows[0], top_k=1)))[0]
     engine.execute(Compact())
-    engine._upkeep.work()
+    engine._parts.upkeep.work()
     assert "bytes of records that were removed since it started are kept, at most 60000" in gone(engine, old)
     assert len(fetch_ids(engine, young)) == 1000
 

@@ -54,6 +54,8 @@ def run_check(options: argparse.Namespace) -> None:
         f"{options.directory} is whole: {verdict.records:,} records in {verdict.namespaces:,} "
         f"namespace{'s' * (verdict.namespaces != 1)}, and {verdict.removed:,} removed ones still kept"
     )
+    for remark in verdict.remarks:
+        print(f"note: {remark}")
 
 
 def run_compact(options: argparse.Namespace) -> None:

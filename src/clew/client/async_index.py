@@ -59,6 +59,7 @@ class AsyncIndex:
         sparse_embedding_model: str | SparseEncoder | None = None,
         durability: Durability | str = Durability.FULL,
         read_only: bool = False,
+        mapped: bool | None = None,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
         allow_telemetry: bool = False,
@@ -74,6 +75,7 @@ class AsyncIndex:
             sparse_embedding_model=sparse_embedding_model,
             durability=durability,
             read_only=read_only,
+            mapped=mapped,
             retries=retries,
             retry_interval=retry_interval,
         )

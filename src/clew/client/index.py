@@ -56,6 +56,8 @@ class Index:
     none. A new index has the dimension of its model.
     durability: of a directory: "full" acknowledges writes once the disk has them, "normal" once the system.
     read_only: see a directory for ever as it is now, beside the process that writes to it.
+    mapped: of a directory: leave vectors in its files and read them when they are needed, so that an index
+    larger than memory opens; None does so where they would take more than half of the memory.
     retries, retry_interval: how often a request to a server is tried again, and the seconds between.
     allow_telemetry: accepted so that code written for other clients runs; nothing is ever sent.
 
@@ -75,6 +77,7 @@ class Index:
         sparse_embedding_model: str | SparseEncoder | None = None,
         durability: Durability | str = Durability.FULL,
         read_only: bool = False,
+        mapped: bool | None = None,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
         allow_telemetry: bool = False,
@@ -90,6 +93,7 @@ class Index:
             sparse_embedding_model=sparse_embedding_model,
             durability=durability,
             read_only=read_only,
+            mapped=mapped,
             retries=retries,
             retry_interval=retry_interval,
         )

@@ -66,4 +66,5 @@ def _open_engine(settings: Settings) -> Engine:
         sparse_embedding_model=settings.sparse_embedding_model,
         durability=settings.durability,
         read_only=settings.read_only,
+        mapped=settings.mapped,
     )

@@ -10,6 +10,15 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class _Worker(threading.Thread):
+    """The thread of a `Background`."""
+
+
+def in_background() -> bool:
+    """Whether this is the thread of one."""
+    return isinstance(threading.current_thread(), _Worker)
+
+
 class Background(Generic[T]):
     """Does `work(owner)` whenever it is woken, and after as many seconds as that returned (None: never).
 
@@ -30,7 +39,7 @@ class Background(Generic[T]):
         """There is something to do."""
         with self._lock:
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread = _Worker(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
         self._woken.set()
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clew.commands import DEFAULT_NAMESPACE, Query
+from clew.engine.fair import FairLock
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 from clew.engine.parts import part_of
 from clew.engine.records import Records
 from clew.engine.saved import SavedQuery
 from clew.engine.snapshot import Snapshot
-from clew.engine.vectors import Vectors, from_blobs, no_vectors
-from clew.errors import ClientError, Corruption, Poisoned
+from clew.engine.vectors import Vectors, no_vectors
+from clew.errors import ClientError, Poisoned
 from clew.types import Metric
-
-# When rebuilding, vectors are handed to the graph of their namespace in stretches of this many.
-REBUILD_ROWS = 65_536
 
 CLOSED = "the index is closed"
 
@@ -27,8 +23,9 @@ CLOSED = "the index is closed"
 class Catalog:
     """What the parts of the engine share. Readers take `namespaces` in one reference.
 
-    Writers hold `writing` and never change a dict of namespaces that readers may have: they replace it.
-    The default namespace is in it once the dimension is known, though it always exists.
+    Writers hold `writing` and never change a dict of namespaces that readers may have: they replace it. The
+    default namespace is in it once the dimension is known, though it always exists. Those that the records
+    hold are made by `rebuild`.
     """
 
     def __init__(self, name: str, records: Records, threads: int, *, read_only: bool = False) -> None:
@@ -36,7 +33,7 @@ class Catalog:
         self.read_only = read_only
         self.records = records
         self.threads = threads
-        self.writing = threading.Lock()
+        self.writing = FairLock()
         self.metric: Metric = records.settings.metric
         self.type = records.settings.type
         self.dimension = records.settings.dimension
@@ -44,7 +41,7 @@ class Catalog:
         self.poisoned = False
         self.closed = False
         self.default_number = records.namespaces()[0].number
-        self.seq = self._rebuild()
+        self.seq = records.seq
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -110,54 +107,3 @@ class Catalog:
             default = Namespace(DEFAULT_NAMESPACE, self.default_number, self.empty(dimension))
             namespaces = {DEFAULT_NAMESPACE: default}
         self.namespaces = {**namespaces, namespace.name: namespace}
-
-    def _rebuild(self) -> int:
-        """Make the graphs from the records. Returns the seq of the last command."""
-        stored = self.records.namespaces()
-        seq = self.seq = self.records.seq
-        if self.dimension is None:
-            return seq
-        by_number = {
-            one.number: Namespace(
-                one.name, one.number, self.empty(self.dimension), one.next_position, one.purged_seq
-            )
-            for one in stored
-        }
-        waiting = {one.number: _Stretch() for one in stored}
-        for row, number, position, id, vector in self.records.live():
-            stretch = waiting[number]
-            stretch.add(row, position, id, vector)
-            if len(stretch.ids) == REBUILD_ROWS:
-                self._link(by_number[number], stretch)
-                waiting[number] = _Stretch()
-        for number, stretch in waiting.items():
-            if stretch.ids:
-                self._link(by_number[number], stretch)
-        self.namespaces = {namespace.name: namespace for namespace in by_number.values()}
-        return seq
-
-    def _link(self, namespace: Namespace, stretch: _Stretch) -> None:
-        dimension = self.dimension or 0
-        try:
-            vectors = from_blobs(self.type, dimension, stretch.vectors)
-        except ValueError as error:
-            raise Corruption(self.name, f"vectors of {dimension} dimensions", str(error)) from error
-        namespace.generation.apply(
-            stretch.ids, vectors, stretch.rows, stretch.positions, (), self.seq, self.threads
-        )
-
-
-class _Stretch:
-    """Rows of one namespace that wait to be linked."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self.rows = array("q")
-        self.positions = array("q")
-        self.vectors: list[bytes] = []
-
-    def add(self, row: int, position: int, id: str, vector: bytes) -> None:
-        self.ids.append(id)
-        self.rows.append(row)
-        self.positions.append(position)
-        self.vectors.append(vector)

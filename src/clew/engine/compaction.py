@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,58 +25,57 @@ def compact(namespace: Namespace, catalog: Catalog) -> None:
             namespace.turn_to(made)
         return
     with catalog.exclusive():
-        old.removals = []
-        size = old.graph.size
-    try:
-        made, kept = old.compacted(catalog.threads)
-        _catch_up(namespace, catalog, _Follower(old, made, kept, size, catalog.threads))
-    finally:
-        old.removals = None
+        size, removed = old.graph.size, len(old.removed)
+    made, kept = old.compacted(catalog.threads)
+    _catch_up(namespace, catalog, _Follower(old, made, kept, size, removed, catalog.threads))
 
 
 def _catch_up(namespace: Namespace, catalog: Catalog, follower: _Follower) -> None:
     old = follower.old
     for turn in range(ROUNDS_MAX + 1):
         with catalog.exclusive():
-            removals = old.removals or []
-            upto, done = old.graph.size, len(removals)
-            if turn == ROUNDS_MAX or follower.behind(upto, done) <= CAUGHT_UP:
+            upto, removals = old.graph.size, len(old.removed)
+            if turn == ROUNDS_MAX or follower.behind(upto, removals) <= CAUGHT_UP:
                 if namespace.gone is None:
                     follower.follow(upto, removals)
                     follower.made.show(old.snapshot)
                     namespace.turn_to(follower.made)
                 return
-        follower.follow(upto, removals[:done])
+        follower.follow(upto, removals)
 
 
 class _Follower:
     """Makes the changes of an old generation in the one that was made of it.
 
     The slots of the old that have one in the new ascend, as do those of the new. Of the slots from `size` on,
-    those live when it was made are among `kept`; those that came later have higher numbers than these.
+    those live when it was made are among `kept`; those that came later have higher numbers than these. The
+    first `removed` tombstones of the old have no slot in the new.
     """
 
-    def __init__(self, old: Generation, made: Generation, kept: list[int], size: int, threads: int) -> None:
+    def __init__(
+        self, old: Generation, made: Generation, kept: list[int], size: int, removed: int, threads: int
+    ) -> None:
         self.old = old
         self.made = made
         self._kept = kept
         self._seen = max(size, kept[-1] + 1 if kept else 0)
-        self._done = 0
+        self._done = removed  # of the tombstones of the old
         self._threads = threads
 
     def behind(self, upto: int, removals: int) -> int:
         """How many changes are not made yet."""
         return max(0, upto - self._seen) + removals - self._done
 
-    def follow(self, upto: int, removals: Sequence[int]) -> None:
-        """Make those up to slot `upto` and of `removals`.
+    def follow(self, upto: int, removals: int) -> None:
+        """Make those up to slot `upto`, and up to so many removals.
 
         A slot that has been removed since is left out; its removal, when that comes, finds none.
         """
         old = self.old
         added = [slot for slot in range(self._seen, upto) if old.slots.get(old.ids[slot]) == slot]
-        removed = [new for slot in removals[self._done :] if (new := self._new_slot(slot)) is not None]
-        self._seen, self._done = max(self._seen, upto), len(removals)
+        gone = old.removed[self._done : removals]
+        removed = [new for slot in gone if (new := self._new_slot(slot)) is not None]
+        self._seen, self._done = max(self._seen, upto), removals
         if not added and not removed:
             return
         self.made.apply(

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
+import weakref
 from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, TypeVar
 
 from clew import commands as c
 from clew.config import Durability, durability_of
+from clew.engine.assembly import Options, Parts, assembled
+from clew.engine.background import in_background
 from clew.engine.catalog import CLOSED, Catalog
-from clew.engine.embedding import DenseModel, Models, SparseModel, models_of, with_models
-from clew.engine.lock import DirectoryLock
+from clew.engine.embedding import DenseModel, SparseModel
 from clew.engine.namespaces import Namespaces
 from clew.engine.queries import Queries
 from clew.engine.reads import Reads
-from clew.engine.saved import NothingSaved, SavedQueries
 from clew.engine.sessions import SESSIONS_MAX, STREAM_BYTES_MAX, Sessions
-from clew.engine.settings import made, processors, require_agreement, settings_of
-from clew.engine.sqlite import SqliteRecords
-from clew.engine.sqlite_queries import SqliteQueries
+from clew.engine.settings import directory_of, made, processors
 from clew.engine.upkeep import PINNED_BYTES_MAX, Upkeep
 from clew.engine.writes import Writes
 from clew.errors import ClientError
@@ -38,23 +36,11 @@ class Engine:
     reads wait neither for writes nor for each other.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        sessions: Sessions,
-        upkeep: Upkeep,
-        saved: SavedQueries,
-        draw: random.Random,
-        lock: DirectoryLock | None,
-        models: Models,
-    ) -> None:
-        self._catalog = catalog
-        self._sessions = sessions
-        self._upkeep = upkeep
-        self._saved = saved
-        self._lock = lock
-        self._models = models
-        self._methods = _methods(catalog, sessions, upkeep, draw)
+    def __init__(self, parts: Parts, draw: random.Random) -> None:
+        self._parts = parts
+        self._catalog, self._sessions, self._models = parts.catalog, parts.sessions, parts.models
+        self._methods = _methods(parts.catalog, parts.sessions, parts.upkeep, draw)
+        weakref.finalize(self, _let_go, parts, os.getpid())
 
     @classmethod
     def open(
@@ -66,6 +52,7 @@ class Engine:
         type: IndexType | None = None,
         durability: Durability | str = Durability.FULL,
         read_only: bool = False,
+        mapped: bool | None = None,
         embedding_model: DenseModel = "",
         sparse_embedding_model: SparseModel = "",
         threads: int | None = None,
@@ -78,64 +65,31 @@ class Engine:
     ) -> Engine:
         """Open the index kept in `directory` (made where missing), or a new one in memory (None).
 
-        dimension: of the vectors; None takes it from the directory, else from the first upsert.
-        metric: None takes it from the directory, else COSINE.
-        type: which vectors records have; None takes it from the directory, else DENSE. SPARSE: no dimension.
-        durability: when a write to the directory is acknowledged; "full" or "normal".
-        read_only: see the directory for ever as it is now, beside another process that may write to it.
-        embedding_model, sparse_embedding_model: what embeds texts for either half, or its name; "" takes that
-        of the directory, else none. The dimension of a new index is that of its model.
-        threads: for building and bulk queries; None means every processor.
-        sessions_max: how many resumable queries may be active at once.
-        stream_bytes_max: what their streams may take; past it those least recently used are dropped and made
-        anew when they are asked again.
-        pinned_bytes_max: what they may keep of records that were removed; past it the oldest is stopped.
-        clock, wall: seconds, monotonic and of the day; idle limits run on them.
-        seed: of the command `Random`; None draws one.
+        What the settings mean is said at `Options`; threads: None means every processor. seed: of the command
+        `Random`; None draws one.
 
         Raises ClientError (settings that differ from those of the directory), AlreadyOpen, Corruption,
         StorageError.
         """
         if dimension is not None and dimension < 1:
             raise ClientError(f"dimension must be at least 1, got {dimension}")
-        durable = durability_of(durability)
-        if read_only and directory is None:
-            raise ClientError("read_only is for a directory; an index in memory is new")
-        path = None if directory is None else Path(directory).resolve() if read_only else made(directory)
-        threads = threads or processors()
-        with ExitStack() as opened:
-            lock = None if path is None or read_only else DirectoryLock(path)
-            if lock is not None:
-                opened.callback(lock.release)
-            asked = settings_of(dimension, metric, type)
-            asked = with_models(asked, path, embedding_model, sparse_embedding_model)
-            records = SqliteRecords(path, asked, durability=durable, read_only=read_only)
-            opened.callback(records.close)
-            require_agreement(path, records.settings, dimension, metric, type)
-            models = models_of(records.settings, embedding_model, sparse_embedding_model)
-            if dimension is not None and records.settings.dimension is None and not read_only:
-                with records.writing(records.seq):
-                    records.fix_dimension(dimension)
-            saved = NothingSaved() if path is None or read_only else SqliteQueries(path, durable)
-            opened.callback(saved.close)
-            catalog = Catalog("memory" if path is None else path.name, records, threads, read_only=read_only)
-            sessions = Sessions(
-                saved,
-                threads=threads,
-                active_max=sessions_max,
-                stream_bytes_max=stream_bytes_max,
-                clock=clock,
-                wall=wall,
-            )
-            opened.callback(sessions.close)
-            sessions.restore(catalog.namespace_of)
-            upkeep = Upkeep(
-                catalog, sessions, pinned_bytes_max=pinned_bytes_max, stream_bytes_max=stream_bytes_max
-            )
-            if not read_only:
-                upkeep.look_after_removed()
-            opened.pop_all()
-        return cls(catalog, sessions, upkeep, saved, random.Random(seed), lock, models)
+        options = Options(
+            dimension=dimension,
+            metric=metric,
+            type=type,
+            durability=durability_of(durability),
+            read_only=read_only,
+            mapped=mapped,
+            embedding_model=embedding_model,
+            sparse_embedding_model=sparse_embedding_model,
+            threads=threads or processors(),
+            sessions_max=sessions_max,
+            stream_bytes_max=stream_bytes_max,
+            pinned_bytes_max=pinned_bytes_max,
+            clock=clock,
+            wall=wall,
+        )
+        return cls(assembled(directory_of(directory, read_only=read_only), options), random.Random(seed))
 
     def execute(self, command: c.Command[T]) -> T:
         """Carry out `command` and return its answer, or raise a `ClewError`."""
@@ -177,17 +131,20 @@ class Engine:
         """Close the index. Open queries of a directory go on when it is opened again. A second close does
         nothing.
         """
-        self._upkeep.close()
-        with self._catalog.writing:
-            if self._catalog.closed:
-                return
-            self._catalog.closed = True
-            self._methods = {}
-            self._sessions.close()
-            self._saved.close()
-            self._catalog.records.close()
-            if self._lock is not None:
-                self._lock.release()
+        self._parts.close()
+        self._methods = {}
+
+
+def _let_go(parts: Parts, process: int) -> None:
+    """Nobody has the engine any more, or the program ends. Its threads must not outlive the interpreter, and
+    the directory is free for others.
+    """
+    if os.getpid() != process:  # in a fork, to which neither the threads nor the files belong
+        return
+    if in_background():  # the garbage was found there, perhaps in the middle of what `close` waits for
+        threading.Thread(target=parts.close, name="clew-close").start()
+    else:
+        parts.close()
 
 
 def _methods(
@@ -195,7 +152,7 @@ def _methods(
 ) -> dict[type[c.AnyCommand], Callable[[Any], Any]]:
     """What carries out each type of command."""
     queries, reads = Queries(catalog, sessions), Reads(catalog, draw)
-    writes, namespaces = Writes(catalog, upkeep.due), Namespaces(catalog, sessions, upkeep.due)
+    writes, namespaces = Writes(catalog, upkeep.written), Namespaces(catalog, sessions, upkeep.due)
     return {
         c.Query: queries.query,
         c.QueryMany: queries.query_many,

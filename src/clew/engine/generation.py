@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -11,15 +10,17 @@ from typing import TypeVar
 import numpy as np
 
 from clew._core import Graph
-from clew.commands import Floats, Include
+from clew.commands import Floats
+from clew.engine.answers import Answers
 from clew.engine.calibrate import scan_cost
-from clew.engine.metadata import decode_metadata, metadata_reader
-from clew.engine.parts import Asked, Bits, Hits, Part, Reader, Slots, scores_of
-from clew.engine.records import Records, Texts
+from clew.engine.fair import FairLock
+from clew.engine.metadata import metadata_reader
+from clew.engine.parts import Asked, Bits, Hits, Part, Reader
+from clew.engine.records import Records
 from clew.engine.snapshot import Snapshot
-from clew.engine.vectors import Vectors, shown
+from clew.engine.vectors import Vectors
 from clew.filters import Columns
-from clew.types import FetchResult, Metadata, Metric, QueryResult, SparseVector
+from clew.types import Metric
 
 T = TypeVar("T")
 
@@ -30,32 +31,32 @@ TOMBSTONES_MIN = 1024
 # A filtered query that a write overtook this often holds the writers up for the moment it needs.
 OVERTAKEN_MAX = 8
 
-_NO_TEXTS = Texts(None, None)
 
-
-class Generation:
+class Generation(Answers):
     """A graph and what its slots stand for, from one compaction to the next.
 
     A slot never changes: upserts and updates add slots and tombstone old ones. So whoever holds a
     generation and a cursor of its graph sees, for as long as it likes, what was there when the cursor was
     opened. `ids`, `rows` and `positions` go by slot and grow before the graph shows the slot; `slots` maps
-    the ids that are live. A change of `slots` is one call into C, which the GIL makes atomic.
+    the ids that are live. A change of `slots` is one call into C, which the GIL makes atomic. `removed` are
+    the tombstones, in the order in which they became such.
     """
 
-    __slots__ = ("__weakref__", "_changes", "_states", "calibrated", "columns", "graph", "ids", "metric",
-                 "positions", "records", "removals", "rows", "since", "slots", "writing")  # fmt: skip
+    __slots__ = ("__weakref__", "_states", "calibrated", "changes", "columns", "graph", "ids", "metric",
+                 "positions", "records", "removed", "rows", "since", "slots", "writing")  # fmt: skip
 
     def __init__(
         self,
         graph: Part,
         metric: Metric,
         records: Records,
-        writing: threading.Lock,
+        writing: FairLock,
         snapshot: Snapshot,
         *,
         ids: Iterable[str] = (),
         rows: Iterable[int] = (),
         positions: Iterable[int] = (),
+        removed: Iterable[int] = (),
         changes: int = 0,
         calibrated: int = 0,
     ) -> None:
@@ -66,16 +67,19 @@ class Generation:
         self.ids = list(ids)
         self.rows = array("q", rows)  # of the record store
         self.positions = array("q", positions)  # in order of insertion, for `range`
+        self.removed = array("I", removed)
         self.slots = dict(zip(self.ids, range(len(self.ids)), strict=True))
-        self.since = snapshot.seq  # as of then it holds every live slot and no tombstone
-        self._changes = changes  # of the graph, which numbers them by itself
+        for slot in self.removed:
+            if self.slots.get(self.ids[slot]) == slot:
+                del self.slots[self.ids[slot]]
+        self.since = snapshot.seq  # of what it holds nobody sees what was removed by then
+        self.changes = changes  # of the graph, which numbers them by itself
         # What a reader sees who finds so many slots and so many of them live: now, and after the change under
         # way. No two states have both in common: a change either adds slots, or only takes from those that
         # are live.
         self._states = {(graph.size, graph.live): snapshot}
         self.calibrated = calibrated  # how many slots there were when the cost of a scan was measured
         self.columns = Columns(metadata_reader(self.rows, records))
-        self.removals: list[int] | None = None  # slots removed while another generation is made of this one
 
     # -- writes: one at a time, after the records are committed
 
@@ -95,14 +99,13 @@ class Generation:
         self.ids.extend(ids)
         self.rows.extend(rows)
         self.positions.extend(positions)
-        if self.removals is not None:
-            self.removals.extend(removed)
-        self._changes += 1
+        self.removed.extend(removed)
+        self.changes += 1
         size, live = self.graph.size, self.graph.live
         [now] = self._states.values()
         after = Snapshot(seq, rows[-1] + 1 if rows else now.end_row)
         self._states = {(size, live): now, (size + len(ids), live + len(ids) - len(removed)): after}
-        first = self.graph.apply(vectors, np.array(removed, dtype=np.uint32), self._changes, threads)
+        first = self.graph.apply(vectors, np.array(removed, dtype=np.uint32), self.changes, threads)
         self._states = {(self.graph.size, self.graph.live): after}
         self.slots.update(dict(zip(ids, range(first, first + len(ids)), strict=True)))
         deque(map(self.slots.pop, gone), maxlen=0)
@@ -132,7 +135,7 @@ class Generation:
             ids=map(self.ids.__getitem__, kept),
             rows=map(self.rows.__getitem__, kept),
             positions=map(self.positions.__getitem__, kept),
-            changes=self._changes + 1,
+            changes=self.changes + 1,
             calibrated=self.calibrated,
         )
         return made, kept
@@ -216,47 +219,3 @@ class Generation:
         bits = np.unpackbits(self.columns.allowed(filter, size).view(np.uint8), count=size, bitorder="little")
         ids, slots = self.ids, self.slots
         return [slot for slot in np.flatnonzero(bits).tolist() if slots.get(ids[slot]) == slot]
-
-    # -- answers
-
-    def results(self, slots: Slots, distances: Floats, include: Include) -> list[QueryResult]:
-        """What a query answers. Without the hits whose records were dropped with their namespace."""
-        found = slots.tolist()
-        ids = map(self.ids.__getitem__, found)
-        values = scores_of(self.graph, distances, self.metric)
-        if not (include.metadata or include.data or include.vectors):
-            return list(map(QueryResult, ids, values))
-        texts = self._texts(found, include)
-        parts = self._vectors(slots, include)
-        return [
-            QueryResult(id, score, *vectors, _metadata(text), text.data)
-            for id, score, vectors, text in zip(ids, values, parts, texts, strict=True)
-            if text is not None
-        ]
-
-    def fetched(self, slots: list[int], include: Include) -> list[FetchResult | None]:
-        """What a fetch answers, slot by slot."""
-        ids = map(self.ids.__getitem__, slots)
-        parts = self._vectors(np.array(slots, dtype=np.uint32), include)
-        return [
-            None if text is None else FetchResult(id, *vectors, _metadata(text), text.data)
-            for id, vectors, text in zip(ids, parts, self._texts(slots, include), strict=True)
-        ]
-
-    def _texts(self, slots: list[int], include: Include) -> list[Texts | None]:
-        if not (include.metadata or include.data):
-            return [_NO_TEXTS] * len(slots)
-        rows = list(map(self.rows.__getitem__, slots))
-        texts = self.records.texts(rows, metadata=include.metadata, data=include.data)
-        return list(map(texts.get, rows))
-
-    def _vectors(
-        self, slots: Slots, include: Include
-    ) -> Iterable[tuple[list[float] | None, SparseVector | None]]:
-        if not include.vectors or not len(slots):
-            return [(None, None)] * len(slots)
-        return shown(self.graph.rows(slots))
-
-
-def _metadata(text: Texts) -> Metadata | None:
-    return None if text.metadata is None else decode_metadata(text.metadata)

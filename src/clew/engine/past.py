@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 
 import numpy as np
 
+from clew.engine.fair import FairLock
 from clew.engine.generation import Generation
 from clew.engine.parts import Asked, Bits, part_of
 from clew.engine.records import RemovedVector
@@ -28,7 +28,7 @@ class Past:
     def __init__(self, like: Generation, namespace: int) -> None:
         self._namespace = namespace
         self._records = like.records
-        self._turn = threading.Lock()
+        self._turn = FairLock()
         self._type, metric = like.records.settings.type, Metric(like.metric)
         part = part_of(self._type, like.graph.dimension, metric)
         self.generation = Generation(part, metric, like.records, self._turn, _ANY)

@@ -7,7 +7,7 @@ they are purged. Rows are numbered upwards and a number is never used twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,10 @@ class Texts(NamedTuple):
     data: str | None
 
 
+Lineage = bytes
+"""Names a stretch of the history of a store."""
+
+
 class Records(Protocol):
     """Keeps records. One writer at a time, inside `writing`; any number of readers beside it.
 
@@ -100,6 +104,9 @@ class Records(Protocol):
 
     settings: IndexSettings
     seq: int  # of the last committed command
+    lineage: (
+        Lineage  # tells this store from a copy of it that went another way, with commands of the same seq
+    )
 
     def writing(self, seq: int) -> AbstractContextManager[None]:
         """Everything written inside is committed together as command `seq`, or not at all."""
@@ -145,8 +152,28 @@ class Records(Protocol):
         """In order of creation; the default one is always there."""
         ...
 
-    def live(self) -> Iterator[StoredVector]:
-        """Every row that is not removed, in row order. Only while nothing is written."""
+    def live(self, since: Mapping[int, int] | None = None) -> Iterator[StoredVector]:
+        """Every row that is not removed, in row order; of the namespaces in `since` only from that row on.
+        Only while nothing is written.
+        """
+        ...
+
+    def live_rows(self, namespace: int, before_row: int) -> list[int]:
+        """The rows before row `before_row` that are not removed, in any order."""
+        ...
+
+    def removed_rows(self, namespace: int, after: int, before_row: int) -> list[int]:
+        """The rows before row `before_row` that a command later than `after` removed, in any order; those not
+        yet purged.
+        """
+        ...
+
+    def vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
+        """The bytes of vectors by row. A row that was dropped is missing."""
+        ...
+
+    def has_been(self, lineage: Lineage, seq: int) -> bool:
+        """Whether these records are those that command `seq` left in `lineage`, and what came after."""
         ...
 
     def removed(self, namespace: int, after: int, upto: int) -> list[RemovedVector]:

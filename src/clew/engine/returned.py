@@ -21,19 +21,26 @@ NOTHING: Rows = np.empty(0, dtype=np.int64)
 FEW = 16
 _AS_THEY_ARE = 255  # in the place of k
 
+# The batches before the last are kept apart, as a tail, until they are so many, or take so many bytes: most
+# batches then change one row of one table. Those of a tail become a part together.
+TAIL_MAX, TAIL_BYTES_MAX = 16, 1_000
+
 # So many parts of about one length become one. There are few parts then, and each row is packed anew a
 # logarithmic number of times, however deep a query goes.
 PARTS_MERGED = 16
 
 
 def pack(rows: Rows) -> bytes:
-    """The set as bytes. `rows`, int64, ascend and differ."""
+    """The set as bytes. `rows`, int64, differ, in any order."""
     n = len(rows)
     if n == 0:
         return b""
-    if n <= FEW and int(rows[-1]) - int(rows[0]) < 1 << 32:
-        differences: bytes = (rows - rows[0]).astype("<u4").tobytes()
-        return _HEAD.pack(n, int(rows[0]), _AS_THEY_ARE) + differences
+    if n <= FEW:  # so few are quicker without NumPy
+        numbers = sorted(rows.tolist())
+        first = numbers[0]
+        if numbers[-1] - first < 1 << 32:
+            return struct.pack(f"<IqB{n}I", n, first, _AS_THEY_ARE, *[row - first for row in numbers])
+    rows = np.sort(rows)
     gaps = np.diff(rows) - 1
     mean = (int(rows[-1]) - int(rows[0])) / n
     k = max(0, int(mean * np.log(2)).bit_length() - 1)
@@ -93,3 +100,14 @@ def added(parts: list[bytes], part: bytes) -> tuple[list[bytes], int]:
             return grown, keep
         keep = len(grown) - alike
         grown[keep:] = [pack(union(grown[keep:]))]
+
+
+def grown(parts: list[bytes], tail: list[bytes], batch: bytes) -> tuple[list[bytes], list[bytes], int]:
+    """Parts and tail with one more batch, which shares no row with them, and how many of the first parts stay
+    as they were.
+    """
+    longer = [*tail, batch] if batch else tail
+    if len(longer) < TAIL_MAX and sum(map(len, longer)) < TAIL_BYTES_MAX:
+        return parts, longer, len(parts)
+    merged, keep = added(parts, pack(union(longer)))
+    return merged, [], keep

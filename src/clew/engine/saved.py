@@ -14,12 +14,13 @@ from clew.engine.snapshot import Snapshot
 
 class Place(NamedTuple):
     """How far a query has come. `deadline` is wall-clock time, in seconds; `last` the packed rows of batch
-    `batch`.
+    `batch`, `tail` those of some batches before it.
     """
 
     deadline: float
     batch: int
     last: bytes
+    tail: Sequence[bytes] = ()
 
 
 class SavedQuery(NamedTuple):
@@ -48,7 +49,7 @@ class SavedQueries(Protocol):
         ...
 
     def parts(self, number: int) -> list[bytes]:
-        """The packed rows that a query returned before its last batch, in the parts they were saved in."""
+        """The packed rows that a query returned before its tail, in the parts they were saved in."""
         ...
 
     def begin(self, query: SavedQuery) -> None:

@@ -11,7 +11,7 @@ from clew.commands import Include, Query
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 from clew.engine.parts import Hits, Slots
-from clew.engine.returned import added, pack, union, unpack
+from clew.engine.returned import Rows, added, grown, pack, union, unpack
 from clew.engine.saved import Place, SavedQueries
 from clew.engine.seek import sought
 from clew.engine.snapshot import Chosen, Snapshot
@@ -29,13 +29,13 @@ class Session:
     """A query that is open. Calls on it are serialised by `lock`, which its caller holds.
 
     Its truth is the query, the snapshot, and the rows it returned: those of the last batch apart, so that the
-    batch can be given again, and those before in packed parts. All else is made from it. Where `saved` lasts,
-    the truth is committed before a batch is returned.
+    batch can be given again, those of some before it as a tail, and those before in packed parts. All else is
+    made from it. Where `saved` lasts, the truth is committed before a batch is returned.
     """
 
-    __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_slots", "_stream", "_threads",
-                 "_wall", "batch", "deadline", "lock", "max_idle_s", "namespace", "number", "query",
-                 "snapshot", "stopped")  # fmt: skip
+    __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_slots", "_stream", "_tail",
+                 "_threads", "_wall", "batch", "deadline", "lock", "max_idle_s", "namespace", "number",
+                 "query", "snapshot", "stopped")  # fmt: skip
 
     def __init__(
         self,
@@ -69,9 +69,10 @@ class Session:
             NO_HITS if place is None else None
         )  # of the last batch, for as long as the stream
         self._last_packed = b"" if place is None else place.last
+        self._tail: list[bytes] = [] if place is None else [*place.tail]  # of batches before that
         self._parts: list[bytes] | None = (
             [] if place is None else None
-        )  # returned before that; None: see `saved`
+        )  # returned before those; None: see `saved`
         self._slots: list[Slots] = []  # where nothing is saved: all that the present stream returned
 
     def start(self, n: int) -> list[QueryResult]:
@@ -87,7 +88,7 @@ class Session:
 
     def place(self) -> Place:
         """How far it has come, to be saved."""
-        return Place(self._wall() + self.max_idle_s, self.batch, self._last_packed)
+        return self._place(self.batch, self._last_packed, self._tail)
 
     def next(self, n: int, batch: int | None) -> list[QueryResult]:
         """The next n results, fewer only at the end; or the last batch again. What raises loses none."""
@@ -138,15 +139,16 @@ class Session:
         elif self._last is not None:
             before = [self._stream.rows(slots) for slots in self._slots[:-1]]
             if before:
-                self._parts, _ = added(self._known_parts(), pack(np.sort(np.concatenate(before))))
+                self._parts, _ = added(self._known_parts(), pack(np.concatenate(before)))
             self._last_packed = self._packed(self._last)
         self._stream, self._ahead, self._last, self._slots = None, [], None, []
 
     def _seek(self) -> Stream:
         """The stream; made anew where there is none."""
         if self._stream is None:
-            returned = union([*self._known_parts(), self._last_packed])
-            self._stream = sought(self.namespace, self.query, self.snapshot, Chosen(returned), self._threads)
+            self._stream = sought(
+                self.namespace, self.query, self.snapshot, Chosen(self._returned()), self._threads
+            )
         return self._stream
 
     # -- below
@@ -179,10 +181,10 @@ class Session:
         if self._saved.lasting:
             last = self._packed(hits)
             before = self._known_parts()
-            parts, keep = added(before, self._last_packed)
-            place = Place(self._wall() + self.max_idle_s, self.batch + 1, last)
+            parts, tail, keep = grown(before, self._tail, self._last_packed)
+            place = self._place(self.batch + 1, last, tail)
             self._saved.move(self.number, place, len(before), keep, parts[keep:])
-            self._parts, self._last_packed = parts, last
+            self._parts, self._tail, self._last_packed = parts, tail, last
         else:
             if self._last is None:  # of an earlier stream
                 self._parts, _ = added(self._known_parts(), self._last_packed)
@@ -196,7 +198,7 @@ class Session:
     def _unmove(self, hits: Hits) -> None:
         """The last batch did not arrive: it comes again with the next, which has its number."""
         if self._saved.lasting:
-            place = Place(self._wall() + self.max_idle_s, self.batch - 1, b"")
+            place = self._place(self.batch - 1, b"", self._tail)
             had = len(self._known_parts())
             self._saved.move(self.number, place, had, had, [])
             self._last_packed = b""
@@ -210,18 +212,25 @@ class Session:
         """Take the records named so out of what was returned. The stream is made anew, and finds them."""
         self.drop()
         had = len(self._known_parts())
-        returned = union([*self._known_parts(), self._last_packed])
+        returned = self._returned()
         only = Chosen(returned, only=True)
         stream = sought(self.namespace, self.query, self.snapshot, only, self._threads)
         slots, distances = stream.next(max(1, len(returned)))
         names = [result.id for result in stream.results((slots, distances), Include())]
         kept = [name not in ids for name in names]
-        parts = [pack(np.sort(stream.rows(slots[np.array(kept, dtype=np.bool_)])))]
-        self._saved.move(self.number, Place(self._wall() + self.max_idle_s, self.batch, b""), had, 0, parts)
-        self._parts, self._last_packed = parts, b""
+        parts = [pack(stream.rows(slots[np.array(kept, dtype=np.bool_)]))]
+        self._saved.move(self.number, self._place(self.batch, b"", []), had, 0, parts)
+        self._parts, self._tail, self._last_packed = parts, [], b""
+
+    def _place(self, batch: int, last: bytes, tail: list[bytes]) -> Place:
+        return Place(self._wall() + self.max_idle_s, batch, last, tail)
+
+    def _returned(self) -> Rows:
+        """Every row that it has returned."""
+        return union([*self._known_parts(), *self._tail, self._last_packed])
 
     def _packed(self, hits: Hits) -> bytes:
-        return pack(np.sort(self._seek().rows(hits[0])))
+        return pack(self._seek().rows(hits[0]))
 
     def _known_parts(self) -> list[bytes]:
         if self._parts is None:

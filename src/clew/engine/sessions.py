@@ -10,7 +10,6 @@ from contextlib import suppress
 
 from clew.commands import Query
 from clew.engine.background import Background
-from clew.engine.ended import Ended
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 from clew.engine.saved import SavedQueries, SavedQuery
@@ -18,7 +17,8 @@ from clew.engine.session import Session
 from clew.engine.snapshot import Snapshot
 from clew.engine.stream import Stream
 from clew.engine.streams import Streams
-from clew.errors import ClientError, StorageError, TooManyQueries
+from clew.engine.table import Table
+from clew.errors import StorageError
 from clew.types import QueryResult
 
 # A client that goes away without a word leaves its query open until it has idled long enough. This many
@@ -57,21 +57,15 @@ class Sessions:
     ) -> None:
         self._saved = saved
         self._threads = threads
-        self._active_max = active_max
         self._clock = clock
         self._wall = wall
-        self._sessions: dict[str, Session] = {}
+        self._table = Table(active_max)
         self._streams = Streams(stream_bytes_max)
-        self._ended = Ended()
-        self._last_number = 0
-        self._lock = threading.Lock()  # of the tables; never held while a query works
         self._sweeping = threading.Lock()  # one sweep at a time: to another a session would look at work
         self._sweeper = Background(self, Sessions.sweep, "clew-sweep")
-        self._sweep_at = float("inf")
-        self._closed = False
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._table)
 
     @property
     def stream_bytes(self) -> int:
@@ -80,23 +74,20 @@ class Sessions:
 
     def require_room(self) -> None:
         """Raise TooManyQueries where the cap is reached."""
-        if len(self._sessions) >= self._active_max:
-            raise TooManyQueries(
-                f"{self._active_max} resumable queries are active already: stop some, or let them idle out"
-            )
+        self._table.require_room()
 
     def restore(self, find: Callable[[SavedQuery], Namespace | str]) -> None:
         """Make those active again that were saved. `find`: the namespace of one, or why it cannot go on."""
         ended = []
         for one in self._saved.active():
-            self._last_number = max(self._last_number, one.number)
+            self._table.known(one.number)
             left_s = one.place.deadline - self._wall()
             found = find(one) if left_s > 0 else f"it was not used for {one.max_idle_s:g} seconds"
             if isinstance(found, Namespace):
                 self._show(one.uuid, self._session(one, found), left_s)
             else:
                 ended.append(one.number)
-                self._ended.remember(one.uuid, found)
+                self._table.remember(one.uuid, found)
         if ended:
             self._saved.end(ended)
 
@@ -105,10 +96,7 @@ class Sessions:
     ) -> tuple[str, list[QueryResult]]:
         """Make a query active: its uuid and first results."""
         name = str(uuid.uuid4())
-        with self._lock:
-            self.require_room()
-            self._last_number += 1
-            number = self._last_number
+        number = self._table.number()
         session = Session(
             number,
             query,
@@ -148,7 +136,7 @@ class Sessions:
 
     def put_back(self, name: str, results: list[QueryResult]) -> None:
         """Let query `name` return `results` again, as they did not arrive. Nothing if it is stopped."""
-        session = self._sessions.get(name)
+        session = self._table.find(name)
         if session is not None:
             with session.lock:
                 session.put_back(results)
@@ -162,9 +150,7 @@ class Sessions:
 
     def oldest(self, namespace: Namespace) -> tuple[str, Session] | None:
         """The query of a namespace that sees the oldest state of it."""
-        with self._lock:
-            those = [(name, one) for name, one in self._sessions.items() if one.namespace is namespace]
-        return min(those, key=lambda named: named[1].snapshot.seq, default=None)
+        return min(self._table.of(namespace), key=lambda named: named[1].snapshot.seq, default=None)
 
     def stop(self, name: str, session: Session, reason: str) -> None:
         """Stop a query for a reason that its next call will say. Waits for a call on it."""
@@ -179,8 +165,7 @@ class Sessions:
 
     def drop(self, namespace: Namespace) -> None:
         """Stop the queries of a namespace that is gone. Waits for none of them."""
-        with self._lock:
-            dropped = [(name, s) for name, s in self._sessions.items() if s.namespace is namespace]
+        dropped = self._table.of(namespace)
         for name, session in dropped:
             self._remove(name, session, str(namespace.gone))
         if dropped:
@@ -193,10 +178,8 @@ class Sessions:
         """
         with self._sweeping:
             now = self._clock()
-            with self._lock:
-                idle = [(name, s) for name, s in self._sessions.items() if s.deadline <= now]
             ended = []
-            for name, session in idle:
+            for name, session in self._table.idle(now):
                 if session.lock.acquire(blocking=False):  # else it is at work, and not idle
                     try:
                         if session.deadline <= now:
@@ -207,25 +190,20 @@ class Sessions:
             if ended:
                 with suppress(StorageError):  # they end again when the index is opened again
                     self._saved.end(ended)
-            with self._lock:
-                self._sweep_at = min((s.deadline for s in self._sessions.values()), default=float("inf"))
-            return min(max(self._sweep_at - now, SWEEP_MIN_S), SWEEP_MAX_S)
+            return min(max(self._table.next_deadline() - now, SWEEP_MIN_S), SWEEP_MAX_S)
 
     def close(self) -> None:
         """End the sweep, and with it the queries; those that are saved go on when the index is opened
         again.
         """
-        with self._lock:
-            self._closed = True
-            open_ones = list(self._sessions.items())
-        for name, session in open_ones:
+        for name, session in self._table.close():
             self._remove(name, session, "the index was closed")
         self._sweeper.close()
 
     def _active(self, name: str) -> Session:
-        session = self._sessions.get(name)
+        session = self._table.find(name)
         if session is None:
-            raise self._ended.error(name)
+            raise self._table.error(name)
         return session
 
     def _require_active(self, name: str, session: Session) -> None:
@@ -235,7 +213,7 @@ class Sessions:
         elif session.deadline <= self._clock():
             self._stop(name, session, _idled(session))
         if session.stopped:
-            raise self._ended.error(name)
+            raise self._table.error(name)
 
     def _session(self, saved: SavedQuery, namespace: Namespace) -> Session:
         return Session(
@@ -252,12 +230,7 @@ class Sessions:
 
     def _show(self, name: str, session: Session, idle_s: float) -> None:
         session.deadline = self._clock() + idle_s
-        with self._lock:
-            if self._closed:
-                raise ClientError("the index is closed")
-            self._sessions[name] = session
-            sooner = session.deadline < self._sweep_at
-        if sooner:
+        if self._table.add(name, session):
             self._sweeper.wake()
 
     def _stop(self, name: str, session: Session, reason: str) -> None:
@@ -266,10 +239,7 @@ class Sessions:
 
     def _remove(self, name: str, session: Session, reason: str) -> None:
         """Take it from the tables. What it holds goes with the last reference, be it a call under way."""
-        with self._lock:
-            session.stopped = True
-            if self._sessions.pop(name, None) is not None:
-                self._ended.remember(name, reason)
+        self._table.remove(name, session, reason)
         self._streams.forget(session)
 
 

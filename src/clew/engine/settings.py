@@ -27,6 +27,18 @@ def made(directory: str | os.PathLike[str]) -> Path:
     return path
 
 
+def directory_of(directory: str | os.PathLike[str] | None, *, read_only: bool) -> Path | None:
+    """The directory of an index, None for one in memory; made where it is missing and is to be written to.
+
+    Raises ClientError, StorageError.
+    """
+    if directory is not None:
+        return Path(directory).resolve() if read_only else made(directory)
+    if read_only:
+        raise ClientError("read_only is for a directory; an index in memory is new")
+    return None
+
+
 def settings_of(dimension: int | None, metric: Metric | None, type: IndexType | None) -> IndexSettings:
     """Those of a new index. Raises ClientError for a contradiction."""
     if type is IndexType.SPARSE:

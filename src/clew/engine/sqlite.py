@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clew.config import Durability
-from clew.engine.records import Batch, IndexSettings
+from clew.engine.records import Batch, IndexSettings, Lineage
 from clew.engine.sqlite_file import SqliteFile
 from clew.engine.sqlite_reads import SqliteReads
 from clew.engine.sqlite_schema import PAGE_BYTES, prepare
@@ -17,6 +18,10 @@ from clew.engine.vectors import blobs
 from clew.types import IndexType, Metric
 
 RECORDS_FILE = "clew.sqlite"
+
+# A lineage is drawn by each process that writes, with its first command. So many are kept; an image that
+# is older than all of them is not known any more.
+LINEAGE_BYTES, LINEAGES_MAX = 16, 10_000
 
 
 class SqliteRecords(SqliteReads):
@@ -49,6 +54,8 @@ class SqliteRecords(SqliteReads):
         self.seq: int = seq
         self._seq: int = seq  # of the command being written
         self._next_row: int = next_row
+        self.lineage = self._last_lineage()
+        self._begun = False  # whether the lineage is that of this process
         self._run, self._run_many, self._select = self.file.run, self.file.run_many, self.file.select
 
     # -- writes
@@ -57,15 +64,19 @@ class SqliteRecords(SqliteReads):
     def writing(self, seq: int) -> Iterator[None]:
         """Everything written inside is committed together as command `seq`, or not at all."""
         settings, next_row = self.settings, self._next_row
+        begins = not self._begun and seq > self.seq
+        lineage = os.urandom(LINEAGE_BYTES) if begins else self.lineage
         self._seq = seq
         try:
             with self.file.writing():
                 yield
+                if begins:
+                    self._begin(lineage)
                 self._run("UPDATE state SET seq = ?, next_row = ?", (seq, self._next_row))
         except BaseException:
             self.settings, self._next_row = settings, next_row
             raise
-        self.seq = seq
+        self.seq, self.lineage, self._begun = seq, lineage, self._begun or begins
 
     def fix_dimension(self, dimension: int) -> None:
         """Write down the dimension, also in `settings`; a roll-back takes it out again."""
@@ -155,6 +166,14 @@ class SqliteRecords(SqliteReads):
         self.file.close()
 
     # -- below
+
+    def _begin(self, lineage: Lineage) -> None:
+        self._run("INSERT INTO lineages VALUES (?, ?)", (self._seq, lineage))
+        self._run(
+            "DELETE FROM lineages WHERE first_seq <"
+            " (SELECT first_seq FROM lineages ORDER BY first_seq DESC LIMIT 1 OFFSET ?)",
+            (LINEAGES_MAX - 1,),
+        )
 
     def _drop(self, where: str, bindings: Sequence[Any]) -> None:
         self._run(f"DELETE FROM vectors WHERE row IN (SELECT row FROM records WHERE {where})", bindings)

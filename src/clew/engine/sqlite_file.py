@@ -84,8 +84,7 @@ class SqliteFile:
 
         A failure that is not of one statement poisons the file: StorageError now, Poisoned ever after.
         """
-        if self._poisoned:
-            raise Poisoned(f"{self.name}: an earlier write failed: close the index and open it again")
+        self._require_whole()
         with self.translated():
             try:
                 self.run("BEGIN IMMEDIATE")
@@ -100,6 +99,17 @@ class SqliteFile:
                         self.run("ROLLBACK")
                 self._poisoned |= self.connection.in_transaction
                 raise
+
+    def run_alone(self, sql: str, bindings: Sequence[Any]) -> None:
+        """One statement that is committed by itself: a third of the time of a transaction with it. Not inside
+        `writing`; what fails poisons the file alike.
+        """
+        self._require_whole()
+        try:
+            self.run(sql, bindings)
+        except apsw.Error as error:
+            self._poisoned = not isinstance(error, _HARMLESS)
+            raise self._as_ours(error) from error
 
     def run(self, sql: str, bindings: Sequence[Any] = ()) -> None:
         """One statement of the transaction."""
@@ -197,14 +207,21 @@ class SqliteFile:
         """Errors of SQLite as ours."""
         try:
             yield
-        except (apsw.NotADBError, apsw.CorruptError) as error:
-            raise Corruption(self.name, "the records of a Clew index", str(error)) from error
-        except apsw.FullError as error:
-            raise StorageError(f"{self.name}: the disk is full; nothing was written") from error
         except apsw.Error as error:
-            raise StorageError(f"{self.name}: {error}") from error
+            raise self._as_ours(error) from error
 
     # -- below
+
+    def _as_ours(self, error: apsw.Error) -> StorageError:
+        if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+            return Corruption(self.name, "the records of a Clew index", str(error))
+        if isinstance(error, apsw.FullError):
+            return StorageError(f"{self.name}: the disk is full; nothing was written")
+        return StorageError(f"{self.name}: {error}")
+
+    def _require_whole(self) -> None:
+        if self._poisoned:
+            raise Poisoned(f"{self.name}: an earlier write failed: close the index and open it again")
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
 from clew.config import Durability
 from clew.engine.saved import Place, SavedQuery, decode_query, encode_query
@@ -19,11 +20,14 @@ from clew.engine.together import Together
 from clew.errors import Corruption
 
 QUERIES_FILE = "clew.queries.sqlite"
-QUERIES_VERSION = 1
+QUERIES_VERSION = 2
 APPLICATION_ID = 0x636C6571  # "cleq"
 
 # A batch changes a few hundred bytes of two or three pages.
 PAGE_BYTES = 4_096
+
+_pack_tail = msgspec.msgpack.Encoder().encode
+_unpack_tail = msgspec.msgpack.Decoder(list[bytes]).decode
 
 # The three tables change at different rates: what was asked never, where the query is with every batch; what
 # it returned grows at its end.
@@ -34,11 +38,21 @@ CREATE TABLE queries (
     number INTEGER PRIMARY KEY AUTOINCREMENT, uuid BLOB NOT NULL, namespace INTEGER NOT NULL,
     seq INTEGER NOT NULL, end_row INTEGER NOT NULL, max_idle_s REAL NOT NULL, query BLOB NOT NULL);
 CREATE TABLE places (
-    number INTEGER PRIMARY KEY, deadline REAL NOT NULL, batch INTEGER NOT NULL, last BLOB NOT NULL);
+    number INTEGER PRIMARY KEY, deadline REAL NOT NULL, batch INTEGER NOT NULL, last BLOB NOT NULL,
+    tail BLOB NOT NULL);
 CREATE TABLE returned (
     number INTEGER NOT NULL, part INTEGER NOT NULL, rows BLOB NOT NULL, PRIMARY KEY (number, part)) WITHOUT
     ROWID;
 """
+
+# Version 1 had every batch before the last in a part.
+_NO_TAIL = f"x'{_pack_tail(()).hex()}'"
+_FROM_1 = f"""
+ALTER TABLE places ADD COLUMN tail BLOB NOT NULL DEFAULT {_NO_TAIL};
+PRAGMA user_version = {QUERIES_VERSION};
+"""
+
+_MOVE = "UPDATE places SET deadline = ?, batch = ?, last = ?, tail = ? WHERE number = ?"
 
 _Statement = tuple[str, Sequence[Any]]
 
@@ -48,33 +62,29 @@ class SqliteQueries:
 
     lasting = True
 
-    def __init__(self, directory: Path, durability: Durability) -> None:
+    def __init__(self, directory: Path, durability: Durability, *, read_only: bool = False) -> None:
         self.file = SqliteFile(
-            directory / QUERIES_FILE, _prepare, page_bytes=PAGE_BYTES, durability=durability
+            directory / QUERIES_FILE,
+            _prepare,
+            page_bytes=PAGE_BYTES,
+            durability=durability,
+            read_only=read_only,
         )
         self._together: Together[list[_Statement]] = Together(len, self._carry_out)
 
     def active(self) -> list[SavedQuery]:
         """Every query that was begun and has not ended."""
         found = self.file.select(
-            "SELECT number, uuid, namespace, seq, end_row, max_idle_s, query, deadline, batch, last"
+            "SELECT number, uuid, namespace, seq, end_row, max_idle_s, query, deadline, batch, last, tail"
             " FROM queries JOIN places USING (number) ORDER BY number"
         )
-        return [
-            SavedQuery(
-                number,
-                str(uuid.UUID(bytes=name)),
-                namespace,
-                Snapshot(seq, end_row),
-                max_idle_s,
-                decode_query(query),
-                Place(deadline, batch, last),
-            )
-            for number, name, namespace, seq, end_row, max_idle_s, query, deadline, batch, last in found
-        ]
+        try:
+            return [_saved(row) for row in found]
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise Corruption(self.file.name, "open queries", str(error)) from error
 
     def parts(self, number: int) -> list[bytes]:
-        """The packed rows that a query returned before its last batch, in the parts they were saved in."""
+        """The packed rows that a query returned before its tail, in the parts they were saved in."""
         found = self.file.select("SELECT rows FROM returned WHERE number = ? ORDER BY part", (number,))
         return [rows for (rows,) in found]
 
@@ -91,7 +101,7 @@ class SqliteQueries:
         self._together.run(
             [
                 ("INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?)", asked),
-                ("INSERT INTO places VALUES (?, ?, ?, ?)", (query.number, *query.place)),
+                ("INSERT INTO places VALUES (?, ?, ?, ?, ?)", (query.number, *_columns(query.place))),
             ]
         )
 
@@ -99,7 +109,7 @@ class SqliteQueries:
         """A query has come to `place`; of the parts that it had the first `keep` stay, and `parts` follow."""
         self._together.run(
             [
-                ("UPDATE places SET deadline = ?, batch = ?, last = ? WHERE number = ?", (*place, number)),
+                (_MOVE, (*_columns(place), number)),
                 *(
                     [("DELETE FROM returned WHERE number = ? AND part >= ?", (number, keep))]
                     if keep < had
@@ -134,10 +144,26 @@ class SqliteQueries:
         self.file.close()
 
     def _carry_out(self, lot: Sequence[list[_Statement]]) -> None:
+        if len(lot) == 1 and len(lot[0]) == 1:
+            self.file.run_alone(*lot[0][0])
+            return
         with self.file.writing():
             for statements in lot:
                 for sql, bindings in statements:
                     self.file.run(sql, bindings)
+
+
+def _saved(row: Sequence[Any]) -> SavedQuery:
+    """Of a row of `queries` and one of `places`."""
+    number, name, namespace, seq, end_row, max_idle_s, query, deadline, batch, last, tail = row
+    place = Place(deadline, batch, last, _unpack_tail(tail))
+    snapshot = Snapshot(seq, end_row)
+    name = str(uuid.UUID(bytes=name))
+    return SavedQuery(number, name, namespace, snapshot, max_idle_s, decode_query(query), place)
+
+
+def _columns(place: Place) -> tuple[float, int, bytes, bytes]:
+    return place.deadline, place.batch, place.last, _pack_tail(place.tail)
 
 
 def _prepare(connection: apsw.Connection, name: str, tables: int) -> None:
@@ -150,5 +176,10 @@ def _prepare(connection: apsw.Connection, name: str, tables: int) -> None:
     [(version,)] = connection.execute("PRAGMA user_version")
     if application_id != APPLICATION_ID:
         raise Corruption(name, "the open queries of a Clew index", "another SQLite database")
-    if version != QUERIES_VERSION:
+    if version == 1 and not connection.readonly("main"):
+        with connection:
+            connection.execute(_FROM_1)
+    elif version == 1:  # as it is on the disk
+        connection.execute(f"CREATE TEMP VIEW places AS SELECT *, {_NO_TAIL} AS tail FROM main.places")
+    elif version != QUERIES_VERSION:
         raise Corruption(name, f"format version {QUERIES_VERSION}", f"version {version}")

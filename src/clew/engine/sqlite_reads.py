@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from clew.engine.records import (
+    Lineage,
     RemovedVector,
     StoredNamespace,
     StoredRecord,
@@ -37,16 +38,67 @@ class SqliteReads:
         )
         return [StoredNamespace(*row) for row in rows]
 
-    def live(self) -> Iterator[StoredVector]:
-        """Every row that is not removed, in row order. Only while nothing is written."""
+    def live(self, since: Mapping[int, int] | None = None) -> Iterator[StoredVector]:
+        """Every row that is not removed, in row order; of the namespaces in `since` only from that row on.
+        Only while nothing is written.
+        """
+        since = since or {}
+        covered = [one.next_position == 0 or one.number in since for one in self.namespaces()]
+        first = min(since.values(), default=0) if all(covered) else 0
         return map(
             StoredVector._make,
             self.file.stream(
-                "SELECT row, namespace, position, id, vector"
-                " FROM records NOT INDEXED JOIN vectors USING (row)"
-                " WHERE deleted_seq IS NULL ORDER BY row"
+                "WITH since (namespace, row) AS MATERIALIZED"
+                " (SELECT CAST(key AS INTEGER), value FROM json_each(?))"
+                " SELECT records.row, records.namespace, position, id, vector"
+                " FROM records NOT INDEXED LEFT JOIN since ON since.namespace = records.namespace"
+                " CROSS JOIN vectors ON vectors.row = records.row"
+                " WHERE records.row >= ? AND deleted_seq IS NULL AND records.row >= ifnull(since.row, 0)"
+                " ORDER BY records.row",
+                (msgspec.json.encode(since).decode(), first),
             ),
         )
+
+    def live_rows(self, namespace: int, before_row: int) -> list[int]:
+        """The rows before row `before_row` that are not removed, in any order."""
+        found = self.file.select(
+            "SELECT row FROM records WHERE namespace = ? AND deleted_seq IS NULL AND row < ?",
+            (namespace, before_row),
+        )
+        return [row for (row,) in found]
+
+    def removed_rows(self, namespace: int, after: int, before_row: int) -> list[int]:
+        """The rows before row `before_row` that a command later than `after` removed, in any order; those not
+        yet purged.
+        """
+        found = self.file.select(
+            "SELECT row FROM records INDEXED BY records_removed"
+            " WHERE namespace = ? AND deleted_seq > ? AND row < ?",
+            (namespace, after, before_row),
+        )
+        return [row for (row,) in found]
+
+    def vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
+        """The bytes of vectors by row. A row that was dropped is missing."""
+        return dict(
+            self.file.select(
+                "SELECT row, vector FROM vectors WHERE row IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode(rows).decode(),),
+            )
+        )
+
+    def has_been(self, lineage: Lineage, seq: int) -> bool:
+        """Whether these records are those that command `seq` left in `lineage`, and what came after."""
+        found = self.file.select(
+            "SELECT lineage FROM lineages, state WHERE first_seq <= ? AND state.seq >= ?"
+            " ORDER BY first_seq DESC LIMIT 1",
+            (seq, seq),
+        )
+        return found == [(lineage,)]
+
+    def _last_lineage(self) -> Lineage:
+        found = self.file.select("SELECT lineage FROM lineages ORDER BY first_seq DESC LIMIT 1")
+        return found[0][0] if found else b""
 
     def removed(self, namespace: int, after: int, upto: int) -> list[RemovedVector]:
         """The rows removed by a command later than `after`, up to `upto`, in row order; those not yet

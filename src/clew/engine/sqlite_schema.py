@@ -7,12 +7,15 @@ import apsw
 from clew.engine.records import IndexSettings
 from clew.errors import Corruption, StorageError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 APPLICATION_ID = 0x636C6577  # "clew": tells our files from other people's
 
 # 16 KiB pages and vectors in a table of their own: 2x the rows per second of 4 KiB pages and one table
 # for 768 dimensions, and a scan of metadata does not read vectors.
 PAGE_BYTES = 16_384
+
+_LINEAGES = "CREATE TABLE lineages (first_seq INTEGER PRIMARY KEY, lineage BLOB NOT NULL);"
+_FIRST_LINEAGE = "INSERT INTO lineages VALUES (0, randomblob(16));"
 
 _SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -31,6 +34,8 @@ CREATE INDEX records_by_position ON records (namespace, position);
 CREATE INDEX records_by_id ON records (namespace, id);
 CREATE INDEX records_removed ON records (namespace, deleted_seq) WHERE deleted_seq IS NOT NULL;
 CREATE TABLE vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+{_LINEAGES}
+{_FIRST_LINEAGE}
 INSERT INTO namespaces (name, next_position) VALUES ('', 0);
 """
 
@@ -41,8 +46,9 @@ _FROM_1 = (
     "UPDATE namespaces SET purged_seq = (SELECT seq FROM state);"
     "ALTER TABLE state ADD COLUMN embedding_model TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE state ADD COLUMN sparse_embedding_model TEXT NOT NULL DEFAULT '';"
-    f"PRAGMA user_version = {FORMAT_VERSION};"
 )
+# Version 2 had no images, which lineages are for.
+_FROM_2 = f"{_LINEAGES}{_FIRST_LINEAGE}PRAGMA user_version = {FORMAT_VERSION};"
 
 
 def prepare(
@@ -69,9 +75,12 @@ def prepare(
     [(version,)] = connection.execute("PRAGMA user_version")
     if application_id != APPLICATION_ID:
         raise Corruption(name, "the records of a Clew index", "another SQLite database")
-    if version == 1 and not read_only:
+    if version in (1, 2) and not read_only:
         with connection:
-            connection.execute(_FROM_1)
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+            connection.execute(f"{_FROM_1}{_FROM_2}" if version == 1 else _FROM_2)
+        if version == 1:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
+    elif version == 2:  # as it is on the disk
+        connection.execute(_LINEAGES.replace("TABLE", "TEMP TABLE"))
     elif version != FORMAT_VERSION:
         raise Corruption(name, f"format version {FORMAT_VERSION}", f"version {version}")

@@ -30,12 +30,19 @@ class Together(Generic[J]):
 
     def run(self, job: J) -> None:
         """Wait until `job` has been carried out."""
-        ticket = _Ticket(job)
         with self._lock:
-            self._waiting.append(ticket)
             leads, self._led = not self._led, True
-        if not leads:
-            self._await(ticket)
+            if not leads:
+                ticket = _Ticket(job)
+                self._waiting.append(ticket)
+        if leads:  # nobody waits, so there is nothing to choose
+            try:
+                self._carry_out([job])
+            finally:
+                with self._lock:
+                    self._hand_over()
+            return
+        self._await(ticket)
         if not ticket.done:
             self._lead()
         if ticket.error is not None:

@@ -1,13 +1,18 @@
-"""What is done in the background: namespaces compacted, records purged that nobody sees, space given back."""
+"""What is done in the background: namespaces compacted, records purged that nobody sees, space given back,
+images made.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from clew.engine.background import Background
 from clew.engine.catalog import Catalog
 from clew.engine.compaction import compact
+from clew.engine.images import Images
 from clew.engine.namespace import Namespace
 from clew.engine.sessions import Sessions
 from clew.errors import ClewError
@@ -16,7 +21,7 @@ from clew.errors import ClewError
 # why.
 PINNED_BYTES_MAX = 4 << 30
 
-# Records are purged so many in one transaction: a writer that comes meanwhile waits some ms.
+# Records are purged so many in one transaction, which takes some ms.
 PURGED_AT_ONCE = 512
 
 # A store gives space back once so much of it is free, and that is so large a share: less is soon used again.
@@ -35,10 +40,17 @@ class Upkeep:
     """
 
     def __init__(
-        self, catalog: Catalog, sessions: Sessions, *, pinned_bytes_max: int, stream_bytes_max: int
+        self,
+        catalog: Catalog,
+        sessions: Sessions,
+        images: Images,
+        *,
+        pinned_bytes_max: int,
+        stream_bytes_max: int,
     ) -> None:
         self._catalog = catalog
         self._sessions = sessions
+        self._images = images
         self._pinned_bytes_max = pinned_bytes_max
         self._stream_bytes_max = stream_bytes_max
         self._turn = threading.Lock()  # one at a time
@@ -48,10 +60,17 @@ class Upkeep:
         """There is something to do."""
         self._background.wake()
 
-    def look_after_removed(self) -> None:
-        """There is something to do where records are kept that an earlier process removed."""
+    def written(self, namespaces: Iterable[Namespace]) -> None:
+        """These have changed."""
+        if any(one.generation.crowded() or self._images.due(one) for one in namespaces):
+            self.due()
+
+    def opened(self) -> None:
+        """The index was opened: what an earlier process removed may be kept still, and images be missing."""
+        namespaces = self._catalog.namespaces.values()
+        self.written(namespaces)
         removed = self._catalog.records.removed_count
-        if any(removed(one.number, 0, ROW_MAX) for one in self._catalog.namespaces.values()):
+        if any(removed(one.number, 0, ROW_MAX) for one in namespaces):
             self.due()
 
     def compact(self) -> int:
@@ -80,11 +99,14 @@ class Upkeep:
             if free > max(FREE_BYTES_MIN, FREE_SHARE_MIN * records.bytes()):
                 while self._give_back():
                     pass
+            self._images.keep_up(self._catalog)
             return pinned
 
     def close(self) -> None:
-        """End the thread, after what it is at."""
+        """End the thread, after what it is at, and leave images behind that are as new as they need to be."""
         self._background.close()
+        with self._turn, suppress(ClewError):  # after a write that failed the graph is not to be trusted
+            self._images.finish(self._catalog)
 
     def _look(self) -> float | None:
         """Do what is due; seconds until it is looked again."""
@@ -99,19 +121,25 @@ class Upkeep:
             self._bound_memory(namespace)
             self._bound_pinned(namespace)
             line = self._line(namespace)
-            while not self._background.closed and self._purge_some(namespace, line) == PURGED_AT_ONCE:
+            while not self._background.closed and self._purge_some(namespace, line):
                 pass
             namespace.forget(line)
             pinned |= line < namespace.generation.since
         return pinned
 
-    def _purge_some(self, namespace: Namespace, line: int) -> int:
-        catalog = self._catalog
+    def _purge_some(self, namespace: Namespace, line: int) -> bool:
+        """For as long as writers made it wait, so that it keeps pace with them and they wait no longer for it
+        than it did for them. Whether there may be more.
+        """
+        catalog, asked = self._catalog, time.perf_counter()
         with catalog.exclusive():
             if namespace.gone:
-                return 0
-            with catalog.records.writing(catalog.seq):
-                return catalog.records.purge(namespace.number, line, PURGED_AT_ONCE)
+                return False
+            begun, purged = time.perf_counter(), PURGED_AT_ONCE
+            while purged == PURGED_AT_ONCE and time.perf_counter() - begun <= begun - asked:
+                with catalog.records.writing(catalog.seq):
+                    purged = catalog.records.purge(namespace.number, line, PURGED_AT_ONCE)
+            return purged == PURGED_AT_ONCE
 
     def _line(self, namespace: Namespace) -> int:
         """What was removed by this command or before, nobody sees."""

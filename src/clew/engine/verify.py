@@ -12,6 +12,7 @@ from clew.engine.records import IndexSettings
 from clew.engine.sqlite import SqliteRecords
 from clew.engine.stored import counts, stored
 from clew.engine.vectors import BothRows, SparseRows, from_blobs
+from clew.engine.verify_beside import image_remarks, query_problems
 from clew.errors import Corruption
 
 # Of one kind so many are told; where one is wrong, thousands may be.
@@ -76,12 +77,15 @@ _NEVER = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found. `removed` are rows kept for open queries, or not yet purged."""
+    """What was found. `removed` are rows kept for open queries, or not yet purged. `remarks` are no problems:
+    what they tell of is made anew.
+    """
 
     records: int
     namespaces: int
     removed: int
     problems: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 Step = Callable[[int, int], None]
@@ -94,6 +98,7 @@ def verify(directory: Path, step: Step = lambda done, total: None) -> Verdict:
     Raises ClientError where there is no index, StorageError where it cannot be read.
     """
     problems: list[str] = []
+    remarks: list[str] = []
     live = namespaces = removed = 0
     try:
         with stored(directory) as records:
@@ -105,9 +110,12 @@ def verify(directory: Path, step: Step = lambda done, total: None) -> Verdict:
             for done, found in enumerate(_findings(records), 1):
                 problems += found
                 step(min(done, total), total)
+            if not problems:
+                remarks = image_remarks(directory, records)
     except Corruption as error:
         problems.append(str(error))
-    return Verdict(live, namespaces, removed, tuple(problems))
+    problems += query_problems(directory)
+    return Verdict(live, namespaces, removed, tuple(problems), tuple(remarks))
 
 
 def _findings(records: SqliteRecords) -> Iterator[list[str]]:

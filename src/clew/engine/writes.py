@@ -35,12 +35,12 @@ from clew.types import DeleteResult, MetadataUpdateMode, UpdateResult
 class Writes:
     """Changes records. Commands that many threads give at once are committed together where they can be.
 
-    crowded: told that a namespace has enough tombstones to compact.
+    changed: told which namespaces have changed.
     """
 
-    def __init__(self, catalog: Catalog, crowded: Callable[[], None]) -> None:
+    def __init__(self, catalog: Catalog, changed: Callable[[list[Namespace]], None]) -> None:
         self._catalog = catalog
-        self._crowded = crowded
+        self._changed = changed
         self._together: Together[Change] = Together(self._choose, self._carry_out)
 
     def upsert(self, command: Upsert) -> str:
@@ -200,5 +200,4 @@ class Writes:
             if catalog.namespaces.get(namespace.name) is not namespace:
                 catalog.show(namespace)
         catalog.poisoned = False
-        if any(namespace.generation.crowded() for namespace, *_ in written):
-            self._crowded()
+        self._changed([namespace for namespace, *_ in written])

@@ -75,11 +75,14 @@ def import_into(
             write_json(path, {"identity": identity, "place": None, "done": 0})
         _make(index, [name for name in about.namespaces if name])
         with shown(about.rows, done) as advance, closing(ahead(source.stretches(place))) as stretches:
-            for rows in stretches:
-                _upsert(backend, source, rows, namespace)
-                done += len(rows.ids)
-                write_json(path, {"identity": identity, "place": rows.next, "done": done})
-                advance(len(rows.ids))
+            try:
+                for rows in stretches:
+                    _upsert(backend, source, rows, namespace)
+                    done += len(rows.ids)
+                    write_json(path, {"identity": identity, "place": rows.next, "done": done})
+                    advance(len(rows.ids))
+            except ClientError as error:
+                raise type(error)(f"{error}{_how_to_go_on(directory, done)}") from error
         held = index.info().vector_count
         path.unlink()
     return Imported(done, held)
@@ -139,6 +142,16 @@ def _upsert(backend: Backend, source: Source, rows: Rows, namespace: str | None)
                 backend.call(Upsert(tuple(_records(part)), into, embed=False))
         except ClientError as error:
             raise _named(source, part, error) from error
+
+
+def _how_to_go_on(directory: Path, done: int) -> str:
+    """Once a record was refused: a source that is mended is another, whose places are not those it had."""
+    if not done:
+        return "; nothing was imported: mend it, and import again"
+    return (
+        f"; {done:,} records before it are in {directory}: mend it, and import again with --restart,"
+        " which writes them again under the same ids"
+    )
 
 
 def _by_namespace(rows: Rows) -> Iterator[tuple[str, Sequence[int]]]:
