@@ -62,7 +62,10 @@ class Crashes:
         kill_after_s: float = 0,
         durability: str = "full",
         read: bool = False,
+        images: bool = False,
+        only: str = "",
     ) -> Outcome:
+        """images: the namespaces have them. only: calls count that change a file whose name begins so."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         told = directory.with_suffix(".told")
         order = {
@@ -76,6 +79,8 @@ class Crashes:
             "kill_after_s": kill_after_s,
             "durability": durability,
             "read": read,
+            "images": images,
+            "only": only,
         }
         assert self._worker.stdin is not None
         assert self._worker.stdout is not None

@@ -28,6 +28,8 @@ void faults_arm(const char* path, long when, int what) {
 // How many such calls there were.
 long faults_count(void) { return calls; }
 
+static int below(const char* path) { return directory[0] != 0 && strncmp(path, directory, strlen(directory)) == 0; }
+
 static int ours(int fd) {
   char link[64], path[PATH_MAX];
   if (directory[0] == 0) return 0;
@@ -35,7 +37,7 @@ static int ours(int fd) {
   const ssize_t n = readlink(link, path, sizeof path - 1);
   if (n < 0) return 0;
   path[n] = 0;
-  return strncmp(path, directory, strlen(directory)) == 0;
+  return below(path);
 }
 
 static void die(void) { kill(getpid(), SIGKILL); }
@@ -44,9 +46,9 @@ static void die(void) { kill(getpid(), SIGKILL); }
 
 // Whether it is the turn of the call, which is counted. A disk that is full stays full; the first sync from the
 // chosen call on fails, and later ones do not, as systems have it.
-static int turn(int fd, int syncs) {
+static int turn(int is_ours, int syncs) {
   static int failed;
-  if (!ours(fd)) return 0;
+  if (!is_ours) return 0;
   const long now = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
   if (kind == DISK_FULL) return now >= at;
   if (kind == SYNC_FAILS) return syncs && now >= at && failed++ == 0;
@@ -55,7 +57,7 @@ static int turn(int fd, int syncs) {
 
 #define WRITING(call, half)                             \
   do {                                                  \
-    if (!turn(fd, 0)) return call;                      \
+    if (!turn(ours(fd), 0)) return call;                      \
     if (kind == KILL_BEFORE) die();                     \
     if (kind == TORN) {                                 \
       half;                                             \
@@ -75,9 +77,9 @@ ssize_t pwrite64(int fd, const void* from, size_t n, off64_t to) {
   WRITING(REAL(pwrite64)(fd, from, n, to), REAL(pwrite64)(fd, from, n / 2, to));
 }
 
-#define CHANGING(call)                                                      \
+#define CHANGING(is_ours, call)                                             \
   do {                                                                      \
-    if (!turn(fd, 1)) return call;                                          \
+    if (!turn(is_ours, 1)) return call;                                     \
     if (kind == KILL_BEFORE || kind == TORN) die();                         \
     if (kind == SYNC_FAILS) return errno = EIO, -1;                         \
     const int result = call;                                                \
@@ -85,10 +87,12 @@ ssize_t pwrite64(int fd, const void* from, size_t n, off64_t to) {
     return result;                                                          \
   } while (0)
 
-int fsync(int fd) { CHANGING(REAL(fsync)(fd)); }
-int fdatasync(int fd) { CHANGING(REAL(fdatasync)(fd)); }
-int ftruncate(int fd, off_t n) { CHANGING(REAL(ftruncate)(fd, n)); }
-int ftruncate64(int fd, off64_t n) { CHANGING(REAL(ftruncate64)(fd, n)); }
+int fsync(int fd) { CHANGING(ours(fd), REAL(fsync)(fd)); }
+int fdatasync(int fd) { CHANGING(ours(fd), REAL(fdatasync)(fd)); }
+int ftruncate(int fd, off_t n) { CHANGING(ours(fd), REAL(ftruncate)(fd, n)); }
+int ftruncate64(int fd, off64_t n) { CHANGING(ours(fd), REAL(ftruncate64)(fd, n)); }
+
+int rename(const char* from, const char* to) { CHANGING(below(to), REAL(rename)(from, to)); }
 
 #define OPENING(name)                                                              \
   int name(const char* path, int flags, ...) {                                     \
@@ -97,7 +101,7 @@ int ftruncate64(int fd, off64_t n) { CHANGING(REAL(ftruncate64)(fd, n)); }
     const mode_t mode = (mode_t)va_arg(more, unsigned);                            \
     va_end(more);                                                                  \
     const int writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;  \
-    if (kind == READ_ONLY && writes && strncmp(path, directory, strlen(directory)) == 0) return errno = EROFS, -1; \
+    if (kind == READ_ONLY && writes && below(path)) return errno = EROFS, -1;      \
     return REAL(name)(path, flags, mode);                                          \
   }
 

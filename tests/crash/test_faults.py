@@ -40,6 +40,21 @@ def test_a_write_that_the_disk_refuses_is_an_error_and_loses_nothing(
     assert failed >= 3
 
 
+@pytest.mark.parametrize("kind", [DISK_FULL, SYNC_FAILS], ids=["disk", "sync"])
+@pytest.mark.parametrize("at", [1, 4, 9])
+def test_an_image_that_the_disk_refuses_is_left_out_and_nothing_else_notices(
+    crashes: Crashes, tmp_path: Path, kind: int, at: int
+) -> None:
+    directory = tmp_path / "index"
+    outcome = crashes.run(directory, seed=at, at=at, kind=kind, steps=STEPS, images=True, only="clew.1.image")
+    assert (outcome.code, len(outcome.answers), outcome.failure) == (0, STEPS, None)
+    assert outcome.calls is not None
+    assert outcome.calls >= at
+    assert not list(directory.glob("*.new"))
+    assert (directory / "clew.2.image").exists()
+    check(directory, at, outcome.answers)
+
+
 def put(engine: Engine, name: str) -> None:
     engine.execute(Upsert((Record(name, np.ones(2, np.float32)),)))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crashes import KILL_AFTER, KILL_BEFORE, KILLED, TORN, Crashes, check
 
 KINDS = {KILL_BEFORE: "before", KILL_AFTER: "after", TORN: "torn"}
 STEPS = 60
-FAST_KILLS, SLOW_KILLS_AT_CALLS, SLOW_KILLS_AT_RANDOM = 9, 210, 90
+FAST_KILLS, SLOW_KILLS_AT_CALLS, SLOW_KILLS_IN_IMAGES, SLOW_KILLS_AT_RANDOM = 9, 210, 80, 90
 
 
 def test_a_plan_that_is_not_disturbed_is_carried_out(crashes: Crashes, tmp_path: Path) -> None:
@@ -48,6 +49,38 @@ def test_nothing_is_lost_wherever_a_call_is_cut_off(crashes: Crashes, tmp_path: 
 def test_nothing_is_lost_at_any_call(crashes: Crashes, tmp_path: Path) -> None:
     for seed in (3, 4, 5):
         kill_at_calls(crashes, tmp_path / str(seed), SLOW_KILLS_AT_CALLS // 3, seed)
+
+
+def kill_in_images(crashes: Crashes, where: Path, kills: int, seed: int) -> None:
+    """The same, but of the calls that make images."""
+    options: Any = {"seed": seed, "steps": STEPS, "images": True, "only": "clew.1.image"}
+    whole = crashes.run(where / "whole", **options)
+    calls = whole.calls
+    assert calls is not None
+    assert calls > 30
+    check(where / "whole", seed, whole.answers)
+    draw = random.Random(seed)
+    killed = 0
+    for n in range(kills):
+        at, kind = 1 + n * calls // kills, draw.choice(list(KINDS))
+        directory = where / f"{at}-{KINDS[kind]}-{n}"
+        outcome = crashes.run(directory, at=at, kind=kind, **options)
+        killed += outcome.code == KILLED
+        check(directory, seed, outcome.answers)
+        assert not list(directory.glob("*.new"))
+    assert (
+        killed >= 0.5 * kills
+    )  # how many images there are depends on how quick the thread is that makes them
+
+
+def test_nothing_is_lost_when_an_image_is_cut_off(crashes: Crashes, tmp_path: Path) -> None:
+    kill_in_images(crashes, tmp_path, FAST_KILLS, seed=8)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_wherever_an_image_is_cut_off(crashes: Crashes, tmp_path: Path) -> None:
+    for seed in (9, 10):
+        kill_in_images(crashes, tmp_path / str(seed), SLOW_KILLS_IN_IMAGES // 2, seed)
 
 
 @pytest.mark.slow

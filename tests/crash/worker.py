@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from plan import Step, steps
 
+from clew._core import Graph
 from clew.commands import (
     Compact,
     Delete,
@@ -29,6 +30,7 @@ from clew.commands import (
     StartQuery,
     Upsert,
 )
+from clew.engine import catalog, images
 from clew.engine.engine import Engine
 from clew.errors import StorageError
 
@@ -57,8 +59,10 @@ def work(order: dict[str, Any]) -> int:
     faults = ctypes.CDLL(order["faults"])
     faults.faults_count.restype = ctypes.c_long
     told = os.open(order["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    directory = (order["directory"] + "/").encode()
-    faults.faults_arm(directory, ctypes.c_long(order["at"]), order["kind"])
+    if order["images"]:
+        with_images()
+    prefix = f"{order['directory']}/{order['only']}".encode()
+    faults.faults_arm(prefix, ctypes.c_long(order["at"]), order["kind"])
     code = 0
     try:
         if order["read"]:
@@ -76,6 +80,12 @@ def work(order: dict[str, Any]) -> int:
         os.write(told, (json.dumps({"failed": type(error).__name__, "says": str(error)}) + "\n").encode())
     os.write(told, (json.dumps({"calls": faults.faults_count()}) + "\n").encode())
     return code
+
+
+def with_images() -> None:
+    """The namespaces of a plan are small: let them have edges, and an image after a few writes."""
+    catalog.part_of = lambda kind, dimension, metric: Graph(dimension, metric.value, link_min=16)
+    images.NEW_SLOTS_MIN, images.NEW_SHARE_MIN = 8, 0.0
 
 
 def carried_out(engine: Engine, number: int, step: Step, uuids: dict[int, str]) -> Any:

@@ -218,3 +218,26 @@ def test_an_export_needs_an_index(there: bool, tmp_path: Path) -> None:
     with pytest.raises(ClewError, match="not a database" if there else "holds no index"):
         export_to(tmp_path / "a", tmp_path / "f.jsonl", "jsonl")
     assert not (tmp_path / "f.jsonl.unfinished").exists()
+
+
+def test_an_import_that_a_bad_record_stopped_says_what_is_there_and_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clew.tools.jsonl.ROWS_PER_STRETCH", 4)
+    records = [line(id=f"n{i}") for i in range(11)]
+    good = records[9]
+    records[9] = line(id="n9", vector=[1.0, 2.0, 3.0])
+    write(tmp_path / "f.jsonl", records)
+    told = "line 10.*; 8 records before it are in .*to: mend it, and import again with --restart"
+    for restart in (False, False, True):
+        with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:  # noqa: SIM117
+            with pytest.raises(ClewError, match=told):
+                import_into(tmp_path / "to", source, restart=restart)
+    records[9] = good
+    write(tmp_path / "f.jsonl", records)
+    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:
+        assert import_into(tmp_path / "to", source, restart=True).held == 11
+    write(tmp_path / "g.jsonl", [line(), line(id="b", vector=[1.0])])
+    with closing(open_source(str(tmp_path / "g.jsonl"), Asked())) as source:  # noqa: SIM117
+        with pytest.raises(ClewError, match="line 2.*; nothing was imported: mend it, and import again"):
+            import_into(tmp_path / "other", source)

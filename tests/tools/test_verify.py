@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import apsw
 import numpy as np
 import pytest
 
-from clew import ClientError, Index
+from clew import ClientError, Corruption, Index, cli
+from clew.engine.engine import Engine
 from clew.engine.verify import verify
+from engine_calls import fetch_ids, start
+from vectors import clustered
 
 
 @pytest.fixture
@@ -104,6 +108,81 @@ def test_a_damaged_file_is_told(directory: Path, at: int) -> None:
     content[at : at + 64] = bytes(range(64, 128))
     file.write_bytes(content)
     assert verify(directory).problems
+
+
+@pytest.fixture
+def imaged(tmp_path: Path) -> Path:
+    """An index large enough to have an image."""
+    with Index(tmp_path / "index") as index:
+        index.upsert_arrays(range(2_100), clustered(2_100, 4, seed=1))
+    return tmp_path / "index"
+
+
+def test_an_image_that_is_whole_is_not_spoken_of(imaged: Path) -> None:
+    verdict = verify(imaged)
+    assert (verdict.problems, verdict.remarks) == ((), ())
+    with Index(imaged) as index:
+        index.delete(["3"])
+        index.upsert([("4", [1, 2, 3, 4])])
+        assert verify(imaged).remarks == ()
+
+
+def test_a_damaged_image_is_told_and_is_no_problem(imaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = imaged / "clew.1.image"
+    content = bytearray(image.read_bytes())
+    content[5_000] ^= 1
+    image.write_bytes(content)
+    verdict = verify(imaged)
+    assert verdict.problems == ()
+    [remark] = verdict.remarks
+    assert "the image of namespace '' is damaged, and its graph will be made anew from the records" in remark
+    cli.main(["check", str(imaged)])
+    assert f"note: {remark}" in capsys.readouterr().out
+    with Index(imaged):
+        pass
+    assert verify(imaged).remarks == ("clew.1.image.damaged was damaged and set aside; it can be removed",)
+
+
+def test_an_image_of_another_index_is_told(imaged: Path, tmp_path: Path) -> None:
+    with Index(tmp_path / "other") as index:
+        index.upsert_arrays(range(2_100), clustered(2_100, 4, seed=2))
+    shutil.copy(tmp_path / "other" / "clew.1.image", imaged)
+    [remark] = verify(imaged).remarks
+    assert "cannot be used" in remark
+    assert "history" in remark
+
+
+def test_an_image_with_other_vectors_than_the_records_is_told(imaged: Path) -> None:
+    connection = apsw.Connection(str(imaged / "clew.sqlite"))
+    connection.execute("UPDATE vectors SET vector = zeroblob(16) WHERE row = 7")
+    connection.close()
+    [remark] = verify(imaged).remarks
+    assert "a vector of rows 1 to 2100 is not that of the records" in remark
+
+
+def test_damaged_open_queries_are_told(imaged: Path) -> None:
+    engine = Engine.open(imaged)
+    uuid = start(engine, 1, 2, 3, 4, top_k=50)
+    for _ in range(2):
+        fetch_ids(engine, uuid, 500)
+    assert verify(imaged).problems == ()
+    engine.close()
+    file = imaged / "clew.queries.sqlite"
+    connection = apsw.Connection(str(file))
+    connection.execute("UPDATE places SET last = substr(last, 1, 30)")
+    connection.close()
+    [problem] = verify(imaged).problems
+    assert f"what query {uuid} has returned cannot be read" in problem
+    connection = apsw.Connection(str(file))
+    connection.execute("UPDATE places SET tail = x'91'")
+    connection.close()
+    [problem] = verify(imaged).problems
+    assert "the open queries are damaged" in problem
+    with pytest.raises(Corruption, match="open queries"):
+        Engine.open(imaged)
+    file.write_bytes(b"no database at all" * 1000)
+    [problem] = verify(imaged).problems
+    assert "the open queries are damaged" in problem
 
 
 def test_a_directory_without_an_index_is_refused(tmp_path: Path) -> None:
