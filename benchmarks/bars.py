@@ -83,6 +83,21 @@ def _difference(m: Measured, case: str, value: str) -> float | None:
     return through - alone if through is not None and alone is not None else None
 
 
+def _over(m: Measured, top: str, bottom: str, value: str) -> float | None:
+    over, under = (m.get("durable", "full", case, value) for case in (top, bottom))
+    return over / under if over is not None and under else None
+
+
+def _durable_fetch(m: Measured) -> float | None:
+    """What a batch costs beyond 1.2 times one in memory, in commits of a row."""
+    durable = m.get("durable", "normal", "fetch_next of 10", "median_ms")
+    memory = m.get("durable", "memory", "fetch_next of 10", "median_ms")
+    commit = m.get("durable", "normal", "commit of one row", "median_ms")
+    if durable is None or memory is None or not commit:
+        return None
+    return (durable - 1.2 * memory) / commit
+
+
 def _fetch_over_query(m: Measured) -> float | None:
     fetch = m.get("http", "clew", "fetch_next of 10, 4 connections", "cpu_us")
     query = m.get("http", "clew", "query of 10, 4 connections", "cpu_us")
@@ -168,6 +183,28 @@ BARS = (
         lambda m: m.get("http", "clew", "1,000 connections, 5,000 open", "grown_mib"),
         True,
     ),
+    Bar(
+        "durable upserts of 1,000 over those in memory",
+        0.9,
+        lambda m: m.ratio("durable", "upserts of 1,000", "per_s", "full", "memory"),
+    ),
+    Bar(
+        "durable upserts one by one, 8 threads over 1",
+        4,
+        lambda m: _over(m, "upserts one by one, threads=8", "upserts one by one, threads=1", "per_s"),
+    ),
+    Bar(
+        "opening from an image, seconds",
+        1,
+        lambda m: m.get("durable", "full", "opened from an image", "seconds"),
+        True,
+    ),
+    Bar(
+        "opening without an image over opening from one",
+        20,
+        lambda m: _over(m, "opened without an image", "opened from an image", "seconds"),
+    ),
+    Bar("durable fetch_next of 10 above 1.2 of that in memory, over a commit", 1.0, _durable_fetch, True),
     Bar(
         "import clew, milliseconds",
         150,

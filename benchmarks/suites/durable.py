@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import apsw
 import numpy as np
 
 from benchmarks.bench import Bench
 from benchmarks.records import Layout
 from benchmarks.records import Record as Measured
 from benchmarks.truth import Floats
-from clew import Metric
+from clew import Index, Metric
 from clew.commands import Compact, EndQuery, FetchNext, Query, Record, StartQuery, Upsert, UpsertArrays
 from clew.engine.engine import Engine
 from clew.engine.sqlite_queries import QUERIES_FILE
@@ -28,6 +29,7 @@ DEPTH, SOUGHT = 1_000, 40
 HIBERNATED, HIBERNATED_DEPTH = 10_000, 100
 
 SETTINGS = ("memory", "normal", "full")
+OPENED, REBUILT = "opened from an image", "opened without an image"
 LAYOUT = Layout(
     "In a directory: writes, batches of open queries, and queries that are asleep",
     ("per_s", "median_ms", "p99_ms", "longest_ms", "megabytes", "seconds"),
@@ -37,12 +39,15 @@ LAYOUT = Layout(
 def run(bench: Bench) -> list[Measured]:
     """One thread unless a case says otherwise."""
     made = [_batches(bench, setting) for setting in SETTINGS]
+    made += _opened(bench)
     made += [_one_by_one(bench, setting, n) for setting in SETTINGS[1:] for n in (1, THREADS)]
     for setting in SETTINGS:
         with _engine(setting) as (engine, directory):
             _fill(engine, bench.dataset.base)
             made.append(_pages(bench, engine, setting))
             made.append(_sought(bench, engine, setting))
+            if setting == "memory":
+                made.append(_commit(bench, engine))
             if directory is not None:
                 made.append(_commits(bench, engine, setting))
             if setting == "normal":
@@ -100,6 +105,37 @@ def _one_by_one(bench: Bench, setting: str, threads: int) -> Measured:
     )
 
 
+def _opened(bench: Bench) -> list[Measured]:
+    """`Index(dir)` of all vectors: from an image, also with vectors left in the file, and without one."""
+    made = []
+    with tempfile.TemporaryDirectory(prefix="clew-durable-", dir=Path.cwd()) as name:
+        with Index(name) as index:
+            for first in range(0, len(bench.dataset.base), BATCHED):
+                part = bench.dataset.base[first : first + BATCHED]
+                index.upsert_arrays(range(first, first + len(part)), part)
+            closing = time.perf_counter()
+        closed = time.perf_counter() - closing
+        made.append(bench.record("durable", "full", "close, with an image", seconds=closed))
+        for case, mapped in ((OPENED, False), ("opened from an image, mapped", True)):
+            made.append(
+                bench.record("durable", "full", case, seconds=min(_open(name, mapped) for _ in range(3)))
+            )
+        for image in Path(name).glob("*.image"):
+            image.unlink()
+        made.append(bench.record("durable", "full", REBUILT, seconds=_open(name, None)))
+    return made
+
+
+def _open(directory: str, mapped: bool | None) -> float:
+    """Seconds until the first answer."""
+    start = time.perf_counter()
+    index = Index(directory, mapped=mapped)
+    index.query(vector=[1.0] * index.info().dimension, top_k=10)
+    taken = time.perf_counter() - start
+    index.close()
+    return taken
+
+
 def _pages(bench: Bench, engine: Engine, setting: str) -> Measured:
     """`fetch_next` of few results, the index at rest."""
     taken = []
@@ -133,6 +169,24 @@ def _commits(bench: Bench, engine: Engine, setting: str) -> Measured:
             record = Record(f"o{turn}-{i}", rows[i])
             taken.append(_timed(lambda: engine.execute(Upsert((record,)))))  # noqa: B023
     return _of_times(bench, setting, "upserts beside checkpoints", taken)
+
+
+def _commit(bench: Bench, engine: Engine) -> Measured:
+    """The least that a commit costs between batches: one small row changed by one prepared statement."""
+    taken = []
+    with tempfile.TemporaryDirectory(prefix="clew-durable-", dir=Path.cwd()) as name:
+        connection = apsw.Connection(f"{name}/rows")
+        for sql in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "CREATE TABLE rows (value)"):
+            connection.execute(sql).fetchall()
+        connection.execute("INSERT INTO rows VALUES (0)")
+        for query in bench.dataset.queries[:20]:
+            uuid, _ = engine.execute(StartQuery(Query(query, top_k=PAGE)))
+            for _ in range(PAGES):
+                engine.execute(FetchNext(uuid, PAGE))
+                taken.append(_timed(lambda: connection.execute("UPDATE rows SET value = value + 1")))
+            engine.execute(EndQuery(uuid))
+        connection.close()
+    return _of_times(bench, "normal", "commit of one row", taken)
 
 
 def _asleep(bench: Bench, engine: Engine, directory: Path) -> Measured:
