@@ -172,6 +172,54 @@ class SlotSet {
   std::vector<std::uint64_t> words_;
 };
 
+// A set of slots whose memory goes by how many are in it, wherever they lie: a table with open addressing, at most
+// three quarters full. A walk over a million slots meets a thousand of them, all over the place.
+class SlotTable {
+ public:
+  SlotTable() { clear(); }
+
+  void clear() {
+    places_.assign(SIZE_MIN, NO_SLOT);
+    count_ = 0;
+  }
+
+  // Adds the slot; false when it was there.
+  bool insert(Slot slot) {
+    Slot* place = find(slot);
+    // Written without a branch: whether a walk has met a slot is what no processor can foresee.
+    const bool added = *place == NO_SLOT;
+    *place = slot;
+    count_ += added ? 1 : 0;
+    if (count_ > places_.size() / 4 * 3) grow();
+    return added;
+  }
+
+  std::size_t bytes() const { return places_.capacity() * sizeof(Slot); }
+
+ private:
+  static constexpr std::size_t SIZE_MIN = 2048;
+
+  // Where the slot is, or would be.
+  Slot* find(Slot slot) {
+    const std::size_t mask = places_.size() - 1;
+    // The high bits of a product by the golden ratio differ for neighbouring slots (Knuth, TAOCP 3, 6.4).
+    std::size_t at = (slot * 0x9E3779B97F4A7C15U) >> 32 & mask;
+    while (places_[at] != slot && places_[at] != NO_SLOT) at = (at + 1) & mask;
+    return &places_[at];
+  }
+
+  [[gnu::noinline]] void grow() {
+    std::vector<Slot> old(places_.size() * 4, NO_SLOT);
+    old.swap(places_);
+    for (const Slot slot : old) {
+      if (slot != NO_SLOT) *find(slot) = slot;
+    }
+  }
+
+  std::vector<Slot> places_;
+  std::size_t count_ = 0;
+};
+
 // Nearest key first. Pushing before the first pop only appends, so a search that is never resumed
 // pays nothing for being resumable.
 class KeyHeap {

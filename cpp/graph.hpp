@@ -26,7 +26,7 @@ namespace clew {
 struct GraphOptions {
   std::size_t degree = 32;
   std::size_t ef_construction = 200;
-  float alpha = 1.1F;  // how much longer a detour may be before an edge is worth keeping
+  float alpha = 1.05F;  // how much longer a detour may be before an edge is worth keeping
   // With fewer slots than this there is no graph: a scan is as quick.
   std::size_t link_min = 2048;
   bool codes = true;  // walk and scan by int8 codes where they serve

@@ -155,7 +155,7 @@ void Graph::link(Slot slot, Walk& walk, Pruner& pruner) {
   walk.start(vectors_.row(slot), Purpose::link);
   walk.run(options_.ef_construction);
   if (attach_copy(slot, walk)) return;
-  const auto chosen = pruner.choose(slot, walk.beam());
+  const auto chosen = pruner.choose(slot, walk.trail());
   {
     const std::lock_guard guard(row_lock(slot));
     write_row(slot, chosen);

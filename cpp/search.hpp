@@ -49,6 +49,8 @@ class Walk {
 
   // The beam, nearest first: by codes where there are some.
   std::span<const Key> beam() const { return {beam_.data() + head_, beam_.size() - head_}; }
+  // The beam, and after it what was expanded on the way there and is no longer in it. Only once, of a walk that links.
+  std::span<const Key> trail();
   // Takes the first `count` of it away.
   void consume(std::size_t count) { head_ += count; }
   // Lets go of what is shared.
@@ -69,6 +71,7 @@ class Walk {
   void expand_copies(Key key);
   void score();
   void insert(Key key);
+  std::size_t place_of(Key key) const;
   void evict(Key key);
 
   const Graph& graph_;
@@ -83,11 +86,12 @@ class Walk {
   std::size_t distances_ = 0;
   std::vector<Key> beam_;
   KeyHeap evicted_;
-  SlotSet visited_;
+  SlotTable visited_;
   std::vector<Slot> found_;  // met and not yet scored
   std::vector<Key> copies_;  // of expanded slots, not yet in the beam
   std::vector<float> scores_;
   std::vector<Key> leaders_;
+  std::vector<Key> path_;
 };
 
 }  // namespace clew

@@ -27,7 +27,7 @@ class Graph:
         *,
         degree: int = 32,
         ef_construction: int = 200,
-        alpha: float = 1.1,
+        alpha: float = 1.05,
         link_min: int = 2048,
         codes: bool = True,
     ) -> None:
