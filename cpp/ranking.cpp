@@ -13,6 +13,7 @@ constexpr std::size_t STRETCH_MIN = 1024;  // how many are selected at once, at 
 constexpr std::size_t STRETCH_GROWTH = 8;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
 constexpr std::size_t COMPARISON_SORT_MAX = 512;
+constexpr Key EVERYTHING = ~Key{0};
 
 // Sorts by distance, least significant digit first, which keeps the order of equal distances:
 // keys that come in order of slot leave in order of (distance, slot).
@@ -55,6 +56,22 @@ void Ranking::select(std::size_t count) {
   stretch_ = first ? count : std::max({count, STRETCH_MIN, stretch_ * STRETCH_GROWTH});
   if (first && count <= FEW) return select_few(count);
   const Key pivot = pivot_for(stretch_);
+  if (first && pivot == EVERYTHING) {
+    sorted_.swap(rest_);
+  } else {
+    take_until(pivot);
+  }
+  if (sorted_.size() <= COMPARISON_SORT_MAX) {
+    std::ranges::sort(sorted_);
+  } else {
+    radix_sort(sorted_, buffer_);
+  }
+  if (!sorted_.empty()) floor_ = sorted_.back();
+  if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
+}
+
+// One pass that moves what has not been taken and does not exceed `pivot`.
+void Ranking::take_until(Key pivot) {
   std::size_t kept = 0;
   for (const Key key : rest_) {
     if (key <= floor_) continue;
@@ -65,13 +82,6 @@ void Ranking::select(std::size_t count) {
     }
   }
   rest_.resize(kept);
-  if (sorted_.size() <= COMPARISON_SORT_MAX) {
-    std::ranges::sort(sorted_);
-  } else {
-    radix_sort(sorted_, buffer_);
-  }
-  if (!sorted_.empty()) floor_ = sorted_.back();
-  if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
 }
 
 // One pass that keeps the nearest `count` sorted; they stay in rest_, below floor_.
@@ -88,7 +98,7 @@ void Ranking::select_few(std::size_t count) {
 
 // A key that about `count` of rest_ do not exceed, from a sample.
 Key Ranking::pivot_for(std::size_t count) {
-  if (count * 4 >= rest_.size() || rest_.size() <= COMPARISON_SORT_MAX) return ~Key{0};
+  if (count * 4 >= rest_.size() || rest_.size() <= COMPARISON_SORT_MAX) return EVERYTHING;
   std::array<Key, SAMPLE> sample;
   for (std::size_t i = 0; i < SAMPLE; ++i) sample[i] = rest_[i * rest_.size() / SAMPLE];
   std::ranges::sort(sample);

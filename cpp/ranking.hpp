@@ -25,6 +25,7 @@ class Ranking {
  private:
   void select(std::size_t count);
   void select_few(std::size_t count);
+  void take_until(Key pivot);
   Key pivot_for(std::size_t count);
 
   std::vector<Key> rest_;    // keys up to floor_ in it have been given out or are in sorted_

@@ -72,12 +72,18 @@ def test_the_files_of_sentence_transformers_say_how_to_pool(tmp_path: Path) -> N
     assert vector == pytest.approx(expected(model, TEXTS[0], "cls", normalize=False), abs=1e-5)
 
 
-@pytest.mark.parametrize("said", [True, False])
-def test_e5_has_its_prefixes_said_or_not(tmp_path: Path, said: bool) -> None:
-    model = make_model(tmp_path / ("model" if said else "e5-small"))
-    if said:
-        prompts = {"prompts": {"query": "query: ", "passage": "passage: "}}
-        write(model, "config_sentence_transformers.json", prompts)
+@pytest.mark.parametrize(
+    ("name", "prompts"),
+    [
+        ("model", {"query": "query: ", "passage": "passage: "}),
+        ("e5-small", None),
+        ("e5-small", {"query": "", "document": ""}),  # as newer sentence-transformers write it
+    ],
+)
+def test_e5_has_its_prefixes_said_or_not(tmp_path: Path, name: str, prompts: dict[str, str] | None) -> None:
+    model = make_model(tmp_path / name)
+    if prompts is not None:
+        write(model, "config_sentence_transformers.json", {"prompts": prompts})
     made = embedder(str(model))
     assert made.embed_query("cats sleep") == pytest.approx(expected(model, "query: cats sleep"), abs=2e-6)
     [document] = made.embed_documents(["cats sleep"])

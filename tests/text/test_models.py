@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
+import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from clew import ClientError
 from clew.text import embedder, sparse_encoder
+from clew.text.libraries import LibraryEmbedder
 from clew.text.models import HOSTED
 from tiny_bert import make_model
 
@@ -100,6 +104,44 @@ def test_a_model_of_another_library_is_embedded_with_by_it(tmp_path: Path) -> No
     rows = made.embed_documents(["cats sleep", "dogs"])
     assert rows.dtype == np.float32
     assert np.array_equal(made.embed_query("dogs"), rows[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "prompts", "before_query", "before_document"),
+    [
+        ("some/model", {"query": "q: ", "document": "d: "}, "q: ", "d: "),
+        ("some/model", {"query": "q: ", "document": ""}, "", ""),
+        ("some/model", {}, "", ""),
+        ("intfloat/e5-small-v2", {"query": "", "document": ""}, "query: ", "passage: "),
+        ("intfloat/multilingual-e5-base", {}, "query: ", "passage: "),
+    ],
+)
+def test_sentence_transformers_gets_the_prompts_of_its_model(
+    name: str,
+    prompts: dict[str, str],
+    before_query: str,
+    before_document: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded: list[str] = []
+
+    class Model:
+        def __init__(self, model: str, *, local_files_only: bool) -> None:
+            assert (model, local_files_only) == (name, True)
+            self.prompts = prompts
+
+        def encode(self, texts: list[str]) -> Any:
+            encoded.extend(texts)
+            return np.ones((len(texts), 3))
+
+    library: Any = types.ModuleType("sentence_transformers")
+    library.SentenceTransformer = Model
+    monkeypatch.setitem(sys.modules, "sentence_transformers", library)
+    made = LibraryEmbedder(f"sentence-transformers:{name}")
+    encoded.clear()
+    made.embed_query("what")
+    made.embed_documents(["this", "that"])
+    assert encoded == [before_query + "what", before_document + "this", before_document + "that"]
 
 
 def test_sparse_models_are_bm25_in_a_language() -> None:

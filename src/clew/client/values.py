@@ -210,7 +210,7 @@ def to_sparse(value: object, name: str) -> SparseVector:
     places = _numbers(indices, f"{name}.indices", 1)
     weights = _vector_from_any(values, f"{name}.values")
     if places.dtype.kind not in "iu":
-        raise refusal(f"{name}.indices", indices, "at least one int")
+        raise refusal(f"{name}.indices", indices, "signed 32-bit ints, at least one")
     if len(places) != len(weights):
         raise refusal(name, value, f"as many indices as values, not {len(places)} and {len(weights)}")
     if places.min() < SPARSE_INDEX_MIN or places.max() > SPARSE_INDEX_MAX:

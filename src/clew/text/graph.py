@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
 from clew.errors import ClientError
+from clew.text import onnx_bytes
+from clew.text.onnx_bytes import FLOAT, INT64
 
 Weights = dict[str, NDArray[np.float32]]
 
-OPSET = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+FUSED = "com.microsoft"  # operators of onnxruntime
+OPSETS = {"": 17, FUSED: 1}
 # The oldest that holds these operators, so that older runtimes read it too.
 IR_VERSION = 9
+OUTPUT = "last_hidden_state"
 FAMILIES = ("bert", "roberta", "xlm-roberta")
 # What a checkpoint may have before the names of its weights, by what it was trained for.
 PREFIXES = ("", "bert.", "roberta.", "model.")
@@ -53,7 +55,7 @@ class Shape:
             layers=config["num_hidden_layers"],
             heads=config["num_attention_heads"],
             hidden=config["hidden_size"],
-            epsilon=config.get("layer_norm_eps", 1e-12),
+            epsilon=float(config.get("layer_norm_eps", 1e-12)),
             first_position=first,
             positions=config["max_position_embeddings"] - first,
         )
@@ -98,80 +100,64 @@ def build(shape: Shape, weights: Weights) -> bytes:
     Its weights are named and left out: whoever loads it hands them over.
     """
     nodes = [*_embedding(shape)]
+    state = "embedded.state"
     for i in range(shape.layers):
-        nodes += _layer(shape, str(i), "state" if i == 0 else f"{i - 1}.state")
-    nodes[-1].output[0] = "last_hidden_state"
-    graph = helper.make_graph(
-        nodes,
+        after = f"{i}.state" if i + 1 < shape.layers else OUTPUT
+        nodes += _layer(shape, str(i), state, after)
+        state = after
+    constants = [onnx_bytes.constant(name, [number]) for name, number in (("zero", 0), ("one", 1))]
+    graph = onnx_bytes.graph(
         "bert",
-        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "length"])],
-        [
-            helper.make_tensor_value_info(
-                "last_hidden_state", TensorProto.FLOAT, ["n", "length", shape.hidden]
-            )
-        ],
-        [_constant(name, value) for name, value in (("zero", [0]), ("one", [1]))]
-        + [_elsewhere(name, weight) for name, weight in weights.items()],
+        nodes,
+        constants + [onnx_bytes.elsewhere(name, w.shape, w.nbytes) for name, w in weights.items()],
+        [onnx_bytes.value("input_ids", INT64, ["n", "length"])],
+        [onnx_bytes.value(OUTPUT, FLOAT, ["n", "length", shape.hidden])],
     )
-    model = helper.make_model(graph, opset_imports=OPSET, ir_version=IR_VERSION)
-    built: bytes = model.SerializeToString()
-    return built
+    return onnx_bytes.model(graph, OPSETS, IR_VERSION)
 
 
-def _embedding(shape: Shape) -> Iterable[onnx.NodeProto]:
-    node = helper.make_node
-    yield node("Gather", ["words", "input_ids"], ["word"])
-    yield node("Shape", ["input_ids"], ["length"], start=1, end=2)
-    yield node("Slice", ["positions", "zero", "length", "zero"], ["position"])
-    yield node("Add", ["word", "position"], ["embedded"])
-    yield node(
-        "LayerNormalization", ["embedded", "norm.weight", "norm.bias"], ["state"], epsilon=shape.epsilon
-    )
+def _embedding(shape: Shape) -> Iterable[bytes]:
+    node = onnx_bytes.node
+    yield node("Gather", ["words", "input_ids"], "word")
+    yield node("Shape", ["input_ids"], "length", start=1, end=2)
+    yield node("Slice", ["positions", "zero", "length", "zero"], "position")
+    yield node("Add", ["word", "position"], "embedded")
+    normed = ["embedded", "norm.weight", "norm.bias"]
+    yield node("LayerNormalization", normed, "embedded.state", epsilon=shape.epsilon)
 
 
-def _layer(shape: Shape, i: str, state: str) -> list[onnx.NodeProto]:
-    """Attention, then two products with GELU between, each added to what came in and normalised.
+def _layer(shape: Shape, i: str, state: str, after: str) -> list[bytes]:
+    """From one state to the one after it: attention, then two products with GELU between.
+
+    Each is added to what came in, and normalised.
 
     Fused operators of onnxruntime: what its optimiser would make of the plain ones, loaded quicker.
     """
 
-    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
-        domain = "" if kind == "MatMul" else "com.microsoft"
-        return helper.make_node(kind, inputs, [f"{i}.{output}"], domain=domain, **attributes)
+    def node(kind: str, inputs: list[str], output: str, **attributes: float) -> bytes:
+        return onnx_bytes.node(kind, inputs, output, "" if kind == "MatMul" else FUSED, **attributes)
 
     def name(part: str) -> str:
         return f"{i}.{part}"
 
     return [
-        node("Attention", [state, name("qkv.weight"), name("qkv.bias")], "heads", num_heads=shape.heads),
-        node("MatMul", [name("heads"), name("mix.weight")], "mix"),
+        node(
+            "Attention", [state, name("qkv.weight"), name("qkv.bias")], name("heads"), num_heads=shape.heads
+        ),
+        node("MatMul", [name("heads"), name("mix.weight")], name("mix")),
         node(
             "SkipLayerNormalization",
             [name("mix"), state, name("mixed.weight"), name("mixed.bias"), name("mix.bias")],
-            "mixed",
+            name("mixed"),
             epsilon=shape.epsilon,
         ),
-        node("MatMul", [name("mixed"), name("up.weight")], "up"),
-        node("BiasGelu", [name("up"), name("up.bias")], "gelu"),
-        node("MatMul", [name("gelu"), name("down.weight")], "down"),
+        node("MatMul", [name("mixed"), name("up.weight")], name("up")),
+        node("BiasGelu", [name("up"), name("up.bias")], name("gelu")),
+        node("MatMul", [name("gelu"), name("down.weight")], name("down")),
         node(
             "SkipLayerNormalization",
             [name("down"), name("mixed"), name("out.weight"), name("out.bias"), name("down.bias")],
-            "state",
+            after,
             epsilon=shape.epsilon,
         ),
     ]
-
-
-def _constant(name: str, value: list[int]) -> onnx.TensorProto:
-    return helper.make_tensor(name, TensorProto.INT64, [len(value)], value)
-
-
-def _elsewhere(name: str, weight: NDArray[np.float32]) -> onnx.TensorProto:
-    """A weight that is handed over on loading: the place it names is not looked at."""
-    tensor = onnx.TensorProto(
-        name=name, data_type=TensorProto.FLOAT, dims=weight.shape, data_location=TensorProto.EXTERNAL
-    )
-    for key, value in (("location", name), ("offset", "0"), ("length", str(weight.nbytes))):
-        tensor.external_data.add(key=key, value=value)
-    return tensor

@@ -56,8 +56,15 @@ def _floats(rows: Any) -> NDArray[np.float32]:
 
 
 def _sentence_transformers(library: Any, model: str) -> tuple[Encode, Encode]:
-    encode = library.SentenceTransformer(model, local_files_only=True).encode
-    return encode, encode
+    # It puts prompts before texts only where it is told which.
+    from clew.text.transformer import prefixes_of
+
+    loaded = library.SentenceTransformer(model, local_files_only=True)
+    query, document = prefixes_of(loaded.prompts or {}, model.split("/"))
+    return (
+        lambda texts: loaded.encode([document + text for text in texts]),
+        lambda texts: loaded.encode([query + text for text in texts]),
+    )
 
 
 def _fastembed(library: Any, model: str) -> tuple[Encode, Encode]:

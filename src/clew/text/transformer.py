@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,26 +98,36 @@ class DirectoryEmbedder:
 
 
 def recipe_of(directory: Path) -> Recipe:
-    """What the files of sentence-transformers say, else what the family is known for.
-
-    E5 wants "query: " and "passage: " before texts. A model that has a prompt for queries alone, as BGE has,
-    is asked without: it was trained to work so too, and a text then is nearest to itself.
-    """
+    """What the files of sentence-transformers say, else what the family is known for."""
     pooling = _json(directory / "1_Pooling" / "config.json")
     modules = (directory / "modules.json").exists()
     length = _json(directory / "sentence_bert_config.json").get("max_seq_length")
-    prompts = _json(directory / "config_sentence_transformers.json").get("prompts") or {}
-    query, document = prompts.get("query") or "", prompts.get("document") or prompts.get("passage") or ""
-    # e.g. intfloat/e5-small-v2, whose name is that of its directory or, in a cache, of one above.
-    if not prompts and any(part.startswith("e5-") or "-e5-" in part for part in directory.parts[-3:]):
-        query, document = "query: ", "passage: "
+    said = _json(directory / "config_sentence_transformers.json").get("prompts") or {}
+    # The name of a model is that of its directory or, in a cache, of one above.
+    query, document = prefixes_of(said, directory.parts[-3:])
     return Recipe(
         pooling="cls" if pooling.get("pooling_mode_cls_token") else "mean",
-        query_prefix=query if document else "",
+        query_prefix=query,
         document_prefix=document,
         normalize="Normalize" in (directory / "modules.json").read_text("utf-8") if modules else True,
         tokens_max=length or TOKENS_DEFAULT,
     )
+
+
+def prefixes_of(prompts: Mapping[str, str], names: Sequence[str]) -> tuple[str, str]:
+    """What goes before the text of a query, and before that of a document.
+
+    prompts: those of the model; names: what it is called. E5 wants "query: " and "passage: ". A model that
+    has a prompt for queries alone, as BGE has, is asked without: it was trained to work so too, and a text
+    then is nearest to itself.
+    """
+    # Newer sentence-transformers write empty ones down for a model that has none.
+    if not any(prompts.values()) and any(
+        name.startswith("e5-") or "-e5-" in name for name in names
+    ):  # e.g. e5-small-v2
+        return "query: ", "passage: "
+    document = prompts.get("document") or prompts.get("passage") or ""
+    return (prompts.get("query") or "") if document else "", document
 
 
 def _opened(directory: Path) -> tuple[Any, list[Any], int]:
