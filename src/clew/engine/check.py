@@ -63,12 +63,10 @@ def require_query(query: Query, kind: IndexType, dimension: int | None) -> Asked
 
 def require_halves(kind: IndexType, dense: bool, sparse: bool) -> None:
     """The vectors that are given are those that records of an index of type `kind` have."""
-    for given, needed, name in (
-        (dense, kind is not IndexType.SPARSE, "dense"),
-        (sparse, kind is not IndexType.DENSE, "sparse"),
-    ):
-        if needed and not given:
-            raise ClientError(f"This index requires {name} vectors")
+    if not dense and kind is not IndexType.SPARSE:
+        raise ClientError("This index requires dense vectors")
+    if not sparse and kind is not IndexType.DENSE:
+        raise ClientError("This index requires sparse vectors")
     require_no_more(kind, dense, sparse)
 
 

@@ -56,6 +56,11 @@ class Models:
         embedded: Command[T] = command if method is None else method(command)
         return embedded
 
+    def before(self, kind: type[AnyCommand], method: Callable[[Any], T]) -> Callable[[Any], T]:
+        """`method`, which carries out commands of a kind, given vectors in place of their texts."""
+        embed = self._methods.get(kind)
+        return method if embed is None else lambda command: method(embed(command))
+
     def dense(self) -> Embedder:
         """The dense model. Raises ClientError where it cannot be loaded or its vectors do not fit."""
         with self._loading:
