@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clew import AsyncIndex, ClientError, DimensionMismatch, Index
-from clew.client.arguments import ROWS_PER_COMMAND
+from clew.client.bulk import ROWS_PER_COMMAND
 
 ROWS = np.random.default_rng(8).standard_normal((500, 6))
 IDS = [f"v{i}" for i in range(500)]
