@@ -48,8 +48,10 @@ def test_later_writes_change_neither_ids_nor_records(own: World, rng: random.Ran
         disturb(own, rng)
     query.stop()
     assert sorted(hit.id for hit in hits) == sorted(own.vectors)
-    for hit in hits:
+    for hit in hits[::20]:  # the shortest decimals, which take long to make
         assert hit.vector == [float(np.format_float_positional(x, unique=True)) for x in own.vectors[hit.id]]
+    for hit in hits:
+        assert np.array_equal(np.float32(hit.vector), own.vectors[hit.id])
         assert hit.metadata == own.metadata[hit.id]
         assert hit.data is None
 

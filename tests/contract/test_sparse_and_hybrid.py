@@ -307,7 +307,7 @@ def test_p12_a_batch_of_writes_is_seen_whole_or_not_at_all(own: Asking, rng: ran
 
     write(0)
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(lambda: [write(turn) for turn in range(1, 25)])
+        writing = pool.submit(lambda: [write(turn) for turn in range(1, 13)])
         while not writing.done():
             hits = own.index.query(**asked, top_k=100, include_metadata=True)
             assert len(hits) == 40

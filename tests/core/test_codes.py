@@ -11,7 +11,7 @@ from vectors import NONE, brute_force, clustered
 METRICS = ["COSINE", "EUCLIDEAN", "DOT_PRODUCT"]
 
 
-def rows_of(kind: str, dimension: int, count: int = 4000) -> np.ndarray:
+def rows_of(kind: str, dimension: int, count: int = 2500) -> np.ndarray:
     rng = np.random.default_rng(dimension)
     rows = rng.standard_normal((count, dimension))
     if kind == "heavy tails":
@@ -48,7 +48,7 @@ def test_a_scan_by_codes_has_the_exact_order_of_floats(metric: str, kind: str) -
     plain.apply(rows, NONE, 1)
     queries = [*rows_of("normal", 41)[:3, :40], rows[7], rows[300], 1e6 * rows[5]]
     for query in np.ascontiguousarray(queries, np.float32):
-        truth = plain.search(query, 4000, exact=True)[0].tolist()
+        truth = plain.search(query, len(rows), exact=True)[0].tolist()
         for size in (10, 130, 1000):
             assert pages(coded.cursor(query, exact=True), size) == truth
         assert coded.search(query, 10, exact=True)[0].tolist() == truth[:10]
@@ -139,6 +139,7 @@ def test_one_vector_in_the_middle_of_all_does_not_break_the_graph() -> None:
     assert np.mean(found) > 9
 
 
+@pytest.mark.slow
 def test_late_finds_are_rare_in_batches_by_codes() -> None:
     # Without clusters distances differ little, so that codes often put a row behind one that is farther.
     rows = np.random.default_rng(1).standard_normal((12_000, 40)).astype(np.float32)

@@ -98,7 +98,7 @@ def test_a_graph_that_does_not_walk_keeps_its_cost() -> None:
 
 def test_a_real_graph_has_a_cost_within_bounds() -> None:
     for dimension in (2, 128):
-        graph = linked_graph(4096, dimension)
+        graph = linked_graph(2304, dimension)
         assert COST_MIN <= scan_cost(graph) <= COST_MAX
         assert graph.scan_cost == 0.25
 
