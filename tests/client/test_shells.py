@@ -36,5 +36,17 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_importing_clew_loads_neither_the_engine_nor_the_extension() -> None:
     code = "import sys, clew; print(*[m for m in sys.modules if m.split('.')[0] in ('apsw', 'rich', 'httpx')"
     code += " or m in ('clew._core', 'clew.engine', 'clew.backends.embedded', 'clew.server', 'clew.text')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert printed(code) == []
+
+
+def test_an_index_of_vectors_waits_for_no_module_that_it_does_not_need() -> None:
+    code = "import sys, clew; clew.Index().upsert([('a', [1.0])])"
+    code += "; print(*[m for m in ('asyncio', 'clew.text', 'httpx', 'rich') if m in sys.modules])"
+    assert printed(code) == []
+
+
+def printed(code: str) -> list[str]:
+    """The words that a process of its own prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()

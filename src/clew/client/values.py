@@ -137,7 +137,7 @@ def to_vector(value: object, name: str) -> Floats:
     # Searching the bytes for a zero takes a third of the time of `all()`, which is felt in every query.
     if (
         type(value) is np.ndarray
-        and value.dtype == _FLOAT32
+        and value.dtype is _FLOAT32
         and value.ndim == 1
         and len(value)
         and value.flags.c_contiguous

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 from msgspec.structs import replace
 
-from clew import text
 from clew.commands import AnyCommand, Command, Floats, Query, QueryMany, Record, StartQuery, Update, Upsert
 from clew.engine.check import NO_MODEL, require_data, require_text
 from clew.engine.metadata import DATA_BYTES_MAX, require_size
@@ -65,7 +64,9 @@ class Models:
         """The dense model. Raises ClientError where it cannot be loaded or its vectors do not fit."""
         with self._loading:
             if isinstance(self._dense, str):
-                self._dense = text.embedder(self._dense, self._dimension)
+                from clew.text import embedder  # here, as an index without models need not wait for it
+
+                self._dense = embedder(self._dense, self._dimension)
             model = self._dense
         if self._dimension not in (None, model.dimension):
             raise DimensionMismatch(
@@ -78,7 +79,9 @@ class Models:
         """The sparse model. Raises ClientError where there is none of its name."""
         with self._loading:
             if isinstance(self._sparse, str):
-                self._sparse = text.sparse_encoder(self._sparse)
+                from clew.text import sparse_encoder
+
+                self._sparse = sparse_encoder(self._sparse)
             return self._sparse
 
     def _query(self, query: Query) -> Query:
