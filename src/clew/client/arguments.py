@@ -54,6 +54,7 @@ _INCLUDES = {
     for m in (False, True)
     for d in (False, True)
 }
+_NOTHING = _INCLUDES[False, False, False]
 
 
 def upsert(vectors: object, namespace: str | None) -> Upsert:
@@ -115,7 +116,9 @@ def query(
         None if sparse_vector is None else to_sparse(sparse_vector, "sparse_vector"),
         data,
         top_k,
-        include(include_vectors, include_metadata, include_data),
+        _NOTHING
+        if include_vectors is include_metadata is include_data is False
+        else include(include_vectors, include_metadata, include_data),
         to_filter(filter) if filter else "",
         None
         if weighting_strategy is None

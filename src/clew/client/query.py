@@ -215,12 +215,11 @@ class ResumableQuery:
             raise QueryNotActive(self._why_stopped if state is State.STOPPED else state.value)
 
     def _drive(self, steps: Steps[T]) -> T:
-        call = self._sync_call()
         with self._turn:
-            return drive(steps, call)
+            return drive(steps, self._call or self._sync_call())
 
     async def _adrive(self, steps: Steps[T]) -> T:
-        call = self._async_call()
+        call = self._acall or self._async_call()
         async with self._aturn:
             return await adrive(steps, call)
 

@@ -58,7 +58,9 @@ class Models:
     def before(self, kind: type[AnyCommand], method: Callable[[Any], T]) -> Callable[[Any], T]:
         """`method`, which carries out commands of a kind, given vectors in place of their texts."""
         embed = self._methods.get(kind)
-        return method if embed is None else lambda command: method(embed(command))
+        if embed is None or (kind is Query and not self._take_texts):  # which is refused all the same
+            return method
+        return lambda command: method(embed(command))
 
     def dense(self) -> Embedder:
         """The dense model. Raises ClientError where it cannot be loaded or its vectors do not fit."""
