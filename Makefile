@@ -7,6 +7,8 @@ BUILT  := $(VENV)/.built
 DEV    := $(VENV)/.dev
 CPP    := $(wildcard cpp/*.cpp cpp/*.hpp)
 TOOLS  := "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
+# Tests are compiled once and not by every worker of every run, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-slow check fix bench bench-full sanitize build clean
 help:  ## say what each target does
