@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from clew import ClientError, Index, QueryNotActive
-from worlds import DIMENSION, SIZES, World, crowd, some_query
+from opening import KINDS
+from worlds import DIMENSION, SIZES, World, crowd, make_world, some_query
 
-MakeWorld = Callable[[str], World]
 EVERYTHING = {"include_vectors": True, "include_metadata": True, "include_data": True}
 
 
-@pytest.fixture(params=SIZES)
-def own(request: pytest.FixtureRequest, make_own_world: MakeWorld) -> World:
-    return make_own_world(request.param)
+# A directory has the same graphs, and a server the same engine.
+@pytest.fixture(
+    params=[
+        pytest.param(
+            (size, kind),
+            id=f"{size}-{kind}",
+            marks=[pytest.mark.slow] if size == "graph" and kind != "memory" else [],
+        )
+        for size in SIZES
+        for kind in KINDS
+    ]
+)
+def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world that a test may write to."""
+    size, kind = request.param
+    where = tmp_path_factory.mktemp("own") if kind == "directory" else None
+    world = make_world(where, size, "COSINE", remote=kind == "remote")
+    yield world
+    world.index.close()
 
 
 def disturb(world: World, rng: random.Random) -> None:
