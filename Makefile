@@ -4,42 +4,49 @@ VENV   ?= .venv
 MARK   ?= not slow
 RUN    := $(VENV)/bin
 BUILT  := $(VENV)/.built
+DEV    := $(VENV)/.dev
 CPP    := $(wildcard cpp/*.cpp cpp/*.hpp)
 TOOLS  := "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
+# Tests are compiled once and not by every worker of every run, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-slow check fix bench bench-full sanitize build clean
 help:  ## say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 demo: $(BUILT)  ## page through a resumable query over real data
 	$(RUN)/clew demo
-test: $(BUILT)  ## the fast tests; `make test MARK=` runs every test
+test: $(DEV)  ## the fast tests; `make test MARK=` runs every test
 	$(RUN)/pytest -n auto -m "$(MARK)"
-test-slow: $(BUILT)  ## the slow tests: recall, long random histories
+test-slow: $(DEV)  ## the slow tests: recall, long random histories
 	$(RUN)/pytest -n auto -m slow
-check: $(BUILT)  ## lint, format, types
+check: $(DEV)  ## lint, format, types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/clang-format --dry-run -Werror $(CPP)
-fix: $(BUILT)  ## mend what ruff and clang-format can mend
+fix: $(DEV)  ## mend what ruff and clang-format can mend
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 	$(RUN)/clang-format -i $(CPP)
-bench: $(BUILT)  ## the benchmarks behind README's figures
+bench: $(DEV)  ## the benchmarks behind README's figures
 	$(RUN)/pip install -q -e '.[bench]' --no-build-isolation && $(RUN)/python -m benchmarks
-bench-full: $(BUILT)  ## every benchmark beside every peer, and the plots: some hours
+bench-full: $(DEV)  ## every benchmark beside every peer, and the plots: some hours
 	$(RUN)/pip install -q -e '.[peers]' --no-build-isolation
 	$(RUN)/python -m benchmarks --full --engines all --out benchmarks/results/full.json
 	$(RUN)/python -m benchmarks http durable
 	$(RUN)/python -m benchmarks sparse
 	$(RUN)/python -m benchmarks quality
 	$(RUN)/python -m benchmarks.plots benchmarks/results/full.json
-sanitize: $(BUILT)  ## the core's tests under ASan and UBSan, then TSan
+sanitize: $(DEV)  ## the core's tests under ASan and UBSan, then TSan
 	.ci/sanitize $(RUN)/python
-build: $(BUILT)  ## the environment and the native core; done again when cpp/ changes
+build: $(DEV)  ## the environment and the native core; done again when cpp/ changes
 $(BUILT): pyproject.toml CMakeLists.txt $(CPP)
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install -q $(TOOLS)
+	$(RUN)/pip install -q -e . --no-build-isolation
+	@touch $@
+# What only developers need, and the demo does not wait for.
+$(DEV): pyproject.toml | $(BUILT)
 	$(RUN)/pip install -q -e '.[dev]' --no-build-isolation
 	@touch $@
 clean:  ## remove the environment and everything built

@@ -78,6 +78,15 @@ def test_the_architecture_page_draws_the_same_rows() -> None:
         assert re.search(rf"(?<![\w.]){part}(?!\w)", text), f"docs/architecture.md does not draw {part}"
 
 
+def test_the_architecture_page_names_every_file_of_the_engine_and_of_the_core() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    engine = {path.name for path in (SOURCE / "engine").glob("[!_]*.py")}
+    assert not {name for name in engine if f"`{name}`" not in text}
+    # `sparse_search.cpp` is of `sparse`, `image_file.hpp` of `image`.
+    core = {path.stem.split("_")[0] for path in (ROOT / "cpp").iterdir()} - {"code"}
+    assert not {name for name in core if f"`{name}`" not in text}
+
+
 def test_only_the_bindings_know_python() -> None:
     for path in (ROOT / "cpp").iterdir():
         includes = re.findall(r"#\s*include\s*[<\"]([^>\"]+)", path.read_text("utf-8"))

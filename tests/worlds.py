@@ -19,7 +19,7 @@ from opening import open_index
 
 DIMENSION = 16
 # A namespace below 2,048 vectors is scanned; one of this size has a graph.
-SIZES = {"exact": 300, "graph": 3_000}
+SIZES = {"exact": 300, "graph": 2_400}
 
 
 @dataclass

@@ -111,7 +111,8 @@ class Data(Fields):
     metadata: Metadata | None = None
 
 
-class QueryResult(Fields):
+# Not for the garbage collector to walk: answers come by the thousand, and nothing in one leads back to it.
+class QueryResult(Fields, gc=False):
     """One neighbour, with what the query asked to be included."""
 
     id: str

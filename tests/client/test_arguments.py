@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clew import ClientError, Data, SparseVector, Vector
-from clew.client import arguments
+from clew.client import arguments, bulk
 from clew.commands import Include, Record
 
 
@@ -88,7 +88,7 @@ def test_the_place_of_a_bad_number_is_named() -> None:
     with pytest.raises(ClientError, match=r"^vector\[2\] is nan; expected a finite number within float32$"):
         arguments.query([0.0, 1.0, math.nan])
     with pytest.raises(ClientError, match=r"^vectors\[1\]\[0\] is inf"):
-        arguments.upsert_arrays(["a", "b"], [[0.0], [math.inf]], None, None, "")
+        bulk.upsert_arrays(["a", "b"], [[0.0], [math.inf]], None, None, "")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_count_is_an_int_of_at_least_one(count: Any) -> None:
     with pytest.raises(ClientError, match=r"^limit is"):
         arguments.range_("", count, False, False, "", False, None)
     with pytest.raises(ClientError, match=r"^top_k is"):
-        arguments.query_arrays([[1.0]], count, "", "")
+        bulk.query_arrays([[1.0]], count, "", "")
 
 
 def test_a_count_may_be_of_numpy() -> None:
@@ -337,15 +337,15 @@ def test_an_update_of_nothing_is_refused() -> None:
 
 
 def test_arrays_are_carried_in_chunks_in_order() -> None:
-    rows = arguments.ROWS_PER_COMMAND * 2 + 3
+    rows = bulk.ROWS_PER_COMMAND * 2 + 3
     vectors = np.arange(rows * 2, dtype=np.float64).reshape(rows, 2)
-    made = arguments.upsert_arrays(range(rows), vectors, [{"row": i} for i in range(rows)], None, "ns")
-    assert [len(command.ids) for command in made] == [arguments.ROWS_PER_COMMAND] * 2 + [3]
+    made = bulk.upsert_arrays(range(rows), vectors, [{"row": i} for i in range(rows)], None, "ns")
+    assert [len(command.ids) for command in made] == [bulk.ROWS_PER_COMMAND] * 2 + [3]
     assert [name for command in made for name in command.ids] == [str(i) for i in range(rows)]
     assert np.concatenate([command.vectors for command in made]).tolist() == vectors.tolist()
     assert made[2].metadata == tuple({"row": i} for i in range(rows - 3, rows))
     assert made[0].data is None
-    assert arguments.upsert_arrays([], np.zeros((0, 4)), None, None, "") == []
+    assert bulk.upsert_arrays([], np.zeros((0, 4)), None, None, "") == []
 
 
 @pytest.mark.parametrize(
@@ -362,6 +362,6 @@ def test_arrays_are_carried_in_chunks_in_order() -> None:
 )  # fmt: skip
 def test_arrays_that_do_not_fit_together_are_refused_by_name(changed: dict[str, Any], name: str) -> None:
     fine: dict[str, Any] = {"ids": ["a", "b"], "vectors": np.ones((2, 3)), "metadata": None, "data": None}
-    arguments.upsert_arrays(**fine, namespace="")
+    bulk.upsert_arrays(**fine, namespace="")
     with pytest.raises(ClientError, match=f"^{name}"):
-        arguments.upsert_arrays(**{**fine, **changed}, namespace="")
+        bulk.upsert_arrays(**{**fine, **changed}, namespace="")

@@ -6,7 +6,9 @@ import importlib.metadata
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 import clew
@@ -36,5 +38,39 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_importing_clew_loads_neither_the_engine_nor_the_extension() -> None:
     code = "import sys, clew; print(*[m for m in sys.modules if m.split('.')[0] in ('apsw', 'rich', 'httpx')"
     code += " or m in ('clew._core', 'clew.engine', 'clew.backends.embedded', 'clew.server', 'clew.text')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert printed(code) == []
+
+
+def test_an_index_of_vectors_waits_for_no_module_that_it_does_not_need() -> None:
+    code = "import sys, clew; clew.Index().upsert([('a', [1.0])])"
+    code += "; print(*[m for m in ('asyncio', 'clew.text', 'httpx', 'rich') if m in sys.modules])"
+    assert printed(code) == []
+
+
+def test_a_query_passes_through_few_functions() -> None:
+    # Each costs a microsecond once a walk has driven our code out of the processor's cache.
+    with Index() as index:
+        index.upsert([(str(i), [1.0, i]) for i in range(50)])
+        vector = np.ones(2, np.float32)
+        assert len(called(lambda: index.query(vector))) <= 12
+        with index.resumable_query([1.0, 0.0], top_k=5) as query:
+            query.start()
+            assert len(called(lambda: query.fetch_next(5))) <= 30
+
+
+def called(work: Callable[[], object]) -> list[str]:
+    """The functions of Python that `work` calls; a generator each time it goes on."""
+    names: list[str] = []
+    sys.setprofile(lambda frame, event, _: names.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+def printed(code: str) -> list[str]:
+    """The words that a process of its own prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -48,21 +48,6 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made = make_world(where, size, metric, remote=kind == "remote")
     yield made
     made.index.close()
-
-
-@pytest.fixture
-def make_own_world(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
-    """Makes worlds that a test may write to."""
-    made: list[World] = []
-
-    def make(size: str) -> World:
-        where = tmp_path_factory.mktemp("own") if kind == "directory" else None
-        made.append(make_world(where, size, "COSINE", remote=kind == "remote"))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.index.close()
 
 
 @pytest.fixture

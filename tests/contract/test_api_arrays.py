@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clew import AsyncIndex, ClientError, DimensionMismatch, Index
-from clew.client.arguments import ROWS_PER_COMMAND
+from clew.client import bulk
 
 ROWS = np.random.default_rng(8).standard_normal((500, 6))
 IDS = [f"v{i}" for i in range(500)]
@@ -39,8 +39,11 @@ def test_of_rows_with_one_id_the_last_wins(index: Index) -> None:
     assert index.info().vector_count == 2
 
 
-def test_more_rows_than_one_command_carries(index: Index, capsys: pytest.CaptureFixture[str]) -> None:
-    n = ROWS_PER_COMMAND + 100
+def test_more_rows_than_one_command_carries(
+    index: Index, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "ROWS_PER_COMMAND", 1000)
+    n = 2_100
     rows = np.random.default_rng(9).standard_normal((n, 2)).astype(np.float32)
     index.upsert_arrays(range(n), rows, progress=True)
     assert index.info().vector_count == n

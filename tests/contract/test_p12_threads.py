@@ -10,10 +10,10 @@ import pytest
 
 from clew import Index
 
-ROWS = np.random.default_rng(4).standard_normal((4000, 8)).astype(np.float32)
+ROWS = np.random.default_rng(4).standard_normal((2400, 8)).astype(np.float32)
 
 
-@pytest.mark.parametrize("n", [500, 4000])
+@pytest.mark.parametrize("n", [500, 2400])
 def test_threads_that_share_a_query_get_every_result_once_among_them(index: Index, n: int) -> None:
     index.upsert_arrays([str(i) for i in range(n)], ROWS[:n])
     query = index.resumable_query(ROWS[0], top_k=10)

@@ -66,14 +66,19 @@ def open_cursors() -> int:
 def test_the_sweep_frees_what_idle_queries_hold_without_a_request(index: Index) -> None:
     index.upsert([(str(i), [1.0, i]) for i in range(100)])
     before = open_cursors()
-    queries = [index.resumable_query([1.0, 0.0], top_k=2, max_idle=1.5) for _ in range(5)]
+    kept = index.resumable_query([1.0, 0.0], top_k=2, max_idle=600)
+    kept.start()
+    assert open_cursors() == before + 1
+    queries = [index.resumable_query([1.0, 0.0], top_k=2, max_idle=0.5) for _ in range(5)]
     for query in queries:
         query.start()
-    assert open_cursors() == before + 5
     until = time.monotonic() + 20
-    while open_cursors() > before and time.monotonic() < until:
+    time.sleep(0.5)
+    while open_cursors() > before + 1 and time.monotonic() < until:
         time.sleep(0.2)  # looking at every object costs more than the rest of this test
-    assert open_cursors() == before
+    assert open_cursors() == before + 1
     for query in queries:
-        with pytest.raises(QueryNotActive, match=r"1\.5 seconds"):
+        with pytest.raises(QueryNotActive, match=r"0\.5 seconds"):
             query.fetch_next(1)
+    assert len(kept.fetch_next(3)) == 3
+    kept.stop()

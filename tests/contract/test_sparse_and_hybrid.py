@@ -43,6 +43,17 @@ CASES = [
 ]
 
 
+def is_stable(type: str, form: str) -> bool:
+    """Whether there is one ranking, whatever the batches."""
+    return type == "SPARSE" or "half" in form or "fusion_window" in SETTINGS[form]
+
+
+def over(fixture: str, admits: Callable[[str, str], bool]) -> pytest.MarkDecorator:
+    """Runs a test over those cases of a fixture of which it says something."""
+    cases = [(kind, type, form) for kind, type, form in CASES if admits(type, form)]
+    return pytest.mark.parametrize(fixture, cases, indirect=True, ids="-".join)
+
+
 class Asking:
     """A world, and one form of query over it."""
 
@@ -69,8 +80,8 @@ class Asking:
 
     @property
     def stable(self) -> bool:
-        """Whether there is one ranking, whatever the batches."""
-        return self.world.type == "SPARSE" or "half" in self.form or "fusion_window" in SETTINGS[self.form]
+        """See `is_stable`."""
+        return is_stable(self.world.type, self.form)
 
 
 def pairs_of(asked: dict[str, Any]) -> Pairs:
@@ -113,9 +124,8 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     world.index.close()
 
 
+@over("asking", is_stable)
 def test_p1_batches_are_slices_of_one_ranking(asking: Asking, rng: random.Random) -> None:
-    if not asking.stable:
-        pytest.skip("each batch is fused by itself, as the hosted service does")
     asked = asking.some(rng)
     whole = asking.index.resumable_query(**asked, top_k=1000)
     with whole:
@@ -157,9 +167,8 @@ def test_p4_later_writes_change_neither_ids_nor_records(own: Asking, rng: random
         assert ("vector" in hit) == (world.type == "HYBRID")
 
 
+@over("own", lambda type, form: form == "idf")
 def test_p4_weights_are_those_of_the_start(own: Asking, rng: random.Random) -> None:
-    if own.form != "idf":
-        pytest.skip("nothing is weighted")
     asked, world = own.some(rng), own.world
     ranking = world.sparse_ranking(pairs_of(asked), True)
     query = own.index.resumable_query(**asked, top_k=1)
@@ -179,9 +188,8 @@ def test_p5_scores_never_increase(asking: Asking, rng: random.Random) -> None:
         assert all(a.score >= b.score for a, b in pairwise(flat(batches)))
 
 
+@over("asking", lambda type, form: type == "SPARSE")
 def test_p5_a_sparse_query_ranks_as_a_plain_loop_does(asking: Asking, rng: random.Random) -> None:
-    if asking.world.type != "SPARSE":
-        pytest.skip("the dense half has its own ranking")
     for filter, share in (("", None), ("part < 20", 20)):
         asked = asking.some(rng)
         admitted = None if share is None else asking.world.matching(share)
@@ -299,7 +307,7 @@ def test_p12_a_batch_of_writes_is_seen_whole_or_not_at_all(own: Asking, rng: ran
 
     write(0)
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(lambda: [write(turn) for turn in range(1, 25)])
+        writing = pool.submit(lambda: [write(turn) for turn in range(1, 13)])
         while not writing.done():
             hits = own.index.query(**asked, top_k=100, include_metadata=True)
             assert len(hits) == 40

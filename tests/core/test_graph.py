@@ -24,8 +24,8 @@ def recall(
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_walk_finds_the_nearest(metric: str) -> None:
-    rows = clustered(6000, 24, seed=1)
-    queries = clustered(6100, 24, seed=1)[6000:]
+    rows = clustered(3000, 24, seed=1)
+    queries = clustered(3080, 24, seed=1)[3000:]
     graph = _core.Graph(24, metric)
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 1e9
@@ -91,28 +91,28 @@ def test_removing_twice_counts_once() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_compacting_keeps_rows_order_and_recall(metric: str) -> None:
-    rows = clustered(8000, 16, seed=6)
+    rows = clustered(5000, 16, seed=6)
     rows[100:200] = rows[3]  # copies whose first is removed
     graph = _core.Graph(16, metric)
     graph.apply(rows, NONE, 1, 2)
-    gone = np.unique(np.concatenate([[3], np.arange(0, 8000, 2)])).astype(np.uint32)
+    gone = np.unique(np.concatenate([[3], np.arange(0, 5000, 2)])).astype(np.uint32)
     graph.apply(np.zeros((0, 16), np.float32), gone, 2)
-    before = recall(graph, rows[np.setdiff1d(np.arange(8000), gone)], rows[1::80], metric)
+    before = recall(graph, rows[np.setdiff1d(np.arange(5000), gone)], rows[1::50], metric)
     compacted, old_slots = graph.compact(2)
-    kept = np.setdiff1d(np.arange(8000), gone)
+    kept = np.setdiff1d(np.arange(5000), gone)
     assert old_slots.tolist() == kept.tolist()
     assert (compacted.size, compacted.live) == (len(kept), len(kept))
     np.testing.assert_array_equal(compacted.rows(np.arange(len(kept), dtype=np.uint32)), rows[kept])
     assert compacted.linked
     compacted.scan_cost = 1e9
-    assert recall(compacted, rows[kept], rows[1::80], metric) >= before - 0.02
+    assert recall(compacted, rows[kept], rows[1::50], metric) >= before - 0.02
     assert compacted.search(rows[3], 5, exact=True)[0].tolist() == compacted.search(rows[3], 5)[0].tolist()
     compacted.apply(rows[gone[:50]], NONE, 3)  # it goes on growing
     assert (
         compacted.search(rows[gone[10]], 1, exact=True)[1][0]
         <= graph.search(rows[gone[10]], 1, exact=True)[1][0]
     )
-    assert graph.size == 8000
+    assert graph.size == 5000
 
 
 def test_compacting_an_unlinked_or_empty_graph() -> None:
@@ -127,15 +127,15 @@ def test_compacting_an_unlinked_or_empty_graph() -> None:
 
 
 def test_a_filter_admits_only_its_slots() -> None:
-    rows = clustered(9000, 16, seed=7)
+    rows = clustered(4500, 16, seed=7)
     graph = _core.Graph(16, "EUCLIDEAN")
     graph.apply(rows, NONE, 1, 2)
     rng = np.random.default_rng(0)
     for share in (0.5, 0.1, 0.01, 0.0):
-        mask = rng.random(9000) < share
+        mask = rng.random(4500) < share
         for scan_cost in (1e9, 1e-9):
             graph.scan_cost = scan_cost
-            for query in rows[::900]:
+            for query in rows[::450]:
                 slots, _ = graph.search(query, 10, allowed=bitmap(mask))
                 truth = brute_force(rows[mask], query, "EUCLIDEAN")[0][:10]
                 assert len(slots) == min(10, int(mask.sum()))
@@ -146,10 +146,10 @@ def test_a_filter_admits_only_its_slots() -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dimension", [16, 48], ids=["floats", "codes"])
 def test_many_queries_at_once_are_each_of_them(dimension: int, threads: int) -> None:
-    rows = clustered(4000, dimension, seed=8)
+    rows = clustered(2500, dimension, seed=8)
     graph = _core.Graph(dimension, "COSINE")
     graph.apply(rows, NONE, 1, 2)
-    for count, allowed in ((1, None), (33, bitmap(np.arange(4000) % 100 == 0)), (200, None)):
+    for count, allowed in ((1, None), (33, bitmap(np.arange(2500) % 100 == 0)), (200, None)):
         slots, distances, counts = graph.search_many(rows[:count], 7, allowed=allowed, threads=threads)
         for i in range(count):
             one, far = graph.search(rows[i], 7, allowed=allowed)

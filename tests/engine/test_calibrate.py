@@ -98,7 +98,7 @@ def test_a_graph_that_does_not_walk_keeps_its_cost() -> None:
 
 def test_a_real_graph_has_a_cost_within_bounds() -> None:
     for dimension in (2, 128):
-        graph = linked_graph(4096, dimension)
+        graph = linked_graph(2304, dimension)
         assert COST_MIN <= scan_cost(graph) <= COST_MAX
         assert graph.scan_cost == 0.25
 
@@ -114,8 +114,8 @@ def test_it_is_measured_when_a_graph_is_linked_and_once_per_doubling(
 
     monkeypatch.setattr(generation_module, "scan_cost", measure)
     engine: Engine = make_engine()
-    vectors = np.random.default_rng(0).standard_normal((9000, 4)).astype(np.float32)
-    for first in range(0, 9000, 1000):
+    vectors = np.random.default_rng(0).standard_normal((7000, 4)).astype(np.float32)
+    for first in range(0, 7000, 1000):
         ids = tuple(f"n{i}" for i in range(first, first + 1000))
         engine.execute(UpsertArrays(ids, vectors[first : first + 1000]))
     assert sizes == [3000, 6000]
@@ -128,7 +128,7 @@ def test_a_compaction_keeps_the_cost_and_does_not_measure_again(
     sizes: list[int] = []
     monkeypatch.setattr(generation_module, "scan_cost", lambda graph: sizes.append(graph.size) or 0.75)
     engine: Engine = make_engine()
-    n = 6000
+    n = 4200
     ids = tuple(f"n{i}" for i in range(n))
     engine.execute(UpsertArrays(ids, np.random.default_rng(0).standard_normal((n, 4)).astype(np.float32)))
     before = generation_of(engine)

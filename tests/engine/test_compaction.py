@@ -11,7 +11,7 @@ from clew.commands import Compact, Delete, Fetch, Include, Query, Range, Record,
 from clew.engine.engine import Engine
 from engine_calls import fetch_ids, start
 
-N = 5_000
+N = 4_400
 NAMES = tuple(f"n{i}" for i in range(N))
 ROWS = np.random.default_rng(0).standard_normal((N, 8)).astype(np.float32)
 

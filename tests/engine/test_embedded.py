@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from clew.backends.base import AsyncBackend, Backend
-from clew.backends.embedded import AsyncEmbeddedBackend, EmbeddedBackend
+from clew.backends.embedded import EmbeddedBackend
+from clew.backends.embedded_async import AsyncEmbeddedBackend
 from clew.commands import EndQuery, FetchNext, Info, Query, Record, StartQuery, Upsert
 from clew.engine.engine import Engine
 from clew.errors import ClientError, DimensionMismatch

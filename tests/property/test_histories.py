@@ -250,6 +250,13 @@ class Histories(RuleBasedStateMachine):
         for one in [one for one in self.open if one.namespace == "ns"]:
             self._forget(one)
 
+    @precondition(lambda self: "ns" in self.models)
+    @rule()
+    def rename_there_and_back(self) -> None:
+        for old, new in (("ns", "elsewhere"), ("elsewhere", "ns")):
+            assert self.index.rename_namespace(old, new) == "Success"
+            assert self.index.list_namespaces() == ["", new]
+
     def _forget(self, one: Open) -> None:
         """Its namespace or its index is gone. (A query over a namespace that was never there goes on.)"""
         with one.query:

@@ -118,6 +118,7 @@ def test_an_import_goes_on(form: str, step: tuple[Any, str, int, bool], index: P
         assert not (tmp_path / "to" / STATE_FILE).exists()
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_goes_on(tmp_path: Path) -> None:
     rows, to = 10_500, tmp_path / "to"
     np.save(tmp_path / "v.npy", clustered(rows, 4, seed=2))

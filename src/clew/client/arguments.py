@@ -1,13 +1,14 @@
 """From the arguments of a call to its command: what every call accepts is decided here, once.
 
-`Index` and `AsyncIndex` differ only in who waits for the answer.
+`Index` and `AsyncIndex` differ only in who waits for the answer. The calls of whole arrays are in `bulk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from clew.client.metadata import to_metadata
 from clew.client.records import to_records
 from clew.client.values import (
     refusal,
@@ -17,8 +18,6 @@ from clew.client.values import (
     to_flag,
     to_id,
     to_ids,
-    to_matrix,
-    to_metadata,
     to_namespace,
     to_seconds,
     to_share,
@@ -34,7 +33,6 @@ from clew.commands import (
     Fetch,
     Include,
     Query,
-    QueryArrays,
     QueryMany,
     Random,
     Range,
@@ -44,16 +42,9 @@ from clew.commands import (
     StartQuery,
     Update,
     Upsert,
-    UpsertArrays,
 )
 from clew.errors import ClientError
 from clew.types import FusionAlgorithm, MetadataUpdateMode, QueryMode, QueryRequest, WeightingStrategy
-
-T = TypeVar("T")
-
-# Rows of `upsert_arrays` that one command carries: enough to link in parallel, few enough that a
-# progress bar moves and no other writer waits long.
-ROWS_PER_COMMAND = 8192
 
 _REQUEST_KEYS = QueryRequest.__optional_keys__ | QueryRequest.__required_keys__
 # By (vectors, metadata, data): a query makes none of its own.
@@ -63,6 +54,7 @@ _INCLUDES = {
     for m in (False, True)
     for d in (False, True)
 }
+_NOTHING = _INCLUDES[False, False, False]
 
 
 def upsert(vectors: object, namespace: str | None) -> Upsert:
@@ -124,7 +116,9 @@ def query(
         None if sparse_vector is None else to_sparse(sparse_vector, "sparse_vector"),
         data,
         top_k,
-        include(include_vectors, include_metadata, include_data),
+        _NOTHING
+        if include_vectors is include_metadata is include_data is False
+        else include(include_vectors, include_metadata, include_data),
         to_filter(filter) if filter else "",
         None
         if weighting_strategy is None
@@ -257,60 +251,4 @@ def rename_namespace(namespace: str, new_namespace: str, delete_existing: object
         to_text(namespace, "namespace"),
         to_text(new_namespace, "new_namespace"),
         to_flag(delete_existing, "delete_existing"),
-    )
-
-
-def upsert_arrays(
-    ids: Iterable[str | int],
-    vectors: object,
-    metadata: Iterable[Any] | None,
-    data: Iterable[Any] | None,
-    namespace: str | None,
-) -> list[UpsertArrays]:
-    """`Index.upsert_arrays`: everything is checked before the first command is carried."""
-    names = to_ids(ids, "ids")
-    rows = to_matrix(vectors, "vectors")
-    if len(names) != len(rows):
-        raise ClientError(f"ids has {len(names)} elements and vectors {len(rows)} rows; expected as many")
-    if len(rows) and not rows.shape[1]:
-        raise ClientError("vectors has rows without numbers; expected at least one number each")
-    objects = _column(metadata, "metadata", len(rows), to_metadata)
-    texts = _column(data, "data", len(rows), to_text)
-    space = to_namespace(namespace)
-    return [
-        UpsertArrays(
-            names[part],
-            rows[part],
-            None if objects is None else objects[part],
-            None if texts is None else texts[part],
-            space,
-        )
-        for part in _parts(len(rows))
-    ]
-
-
-def _parts(rows: int) -> Iterator[slice]:
-    for start in range(0, rows, ROWS_PER_COMMAND):
-        yield slice(start, start + ROWS_PER_COMMAND)
-
-
-def _column(
-    values: Iterable[Any] | None, name: str, rows: int, convert: Callable[[object, str], T]
-) -> tuple[T | None, ...] | None:
-    if values is None:
-        return None
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise refusal(name, values, "a list with one element for each id, or None")
-    column = tuple(
-        [None if value is None else convert(value, f"{name}[{row}]") for row, value in enumerate(values)]
-    )
-    if len(column) != rows:
-        raise ClientError(f"{name} has {len(column)} elements and vectors {rows} rows; expected as many")
-    return column
-
-
-def query_arrays(vectors: object, top_k: object, filter: str | None, namespace: str | None) -> QueryArrays:
-    """`Index.query_arrays`."""
-    return QueryArrays(
-        to_matrix(vectors, "vectors"), to_count(top_k, "top_k"), to_filter(filter), to_namespace(namespace)
     )

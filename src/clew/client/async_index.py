@@ -280,8 +280,8 @@ class AsyncIndex:
         progress: bool = False,
     ) -> str:
         """As `Index.upsert_arrays`."""
-        commands = arguments.upsert_arrays(ids, vectors, metadata, data, namespace)
-        return await adrive(bulk.upsert_arrays(commands, progress), self._call)
+        commands = bulk.upsert_arrays(ids, vectors, metadata, data, namespace)
+        return await adrive(bulk.carried(commands, progress), self._call)
 
     async def query_arrays(
         self,
@@ -292,7 +292,7 @@ class AsyncIndex:
         namespace: str = "",
     ) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
         """As `Index.query_arrays`."""
-        return await self._call(arguments.query_arrays(vectors, top_k, filter, namespace))
+        return await self._call(bulk.query_arrays(vectors, top_k, filter, namespace))
 
     async def close(self) -> None:
         """As `Index.close`."""

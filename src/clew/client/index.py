@@ -322,8 +322,8 @@ class Index:
         metadata, data: one element per id, or None. progress: show a bar.
         All arguments are checked first; then the rows go in chunks, each all or none.
         """
-        commands = arguments.upsert_arrays(ids, vectors, metadata, data, namespace)
-        return drive(bulk.upsert_arrays(commands, progress), self._call)
+        commands = bulk.upsert_arrays(ids, vectors, metadata, data, namespace)
+        return drive(bulk.carried(commands, progress), self._call)
 
     def query_arrays(
         self,
@@ -337,7 +337,7 @@ class Index:
 
         Returns ids and scores, one list and one array per row, nearest first.
         """
-        return self._call(arguments.query_arrays(vectors, top_k, filter, namespace))
+        return self._call(bulk.query_arrays(vectors, top_k, filter, namespace))
 
     def close(self) -> None:
         """Give everything back. A call after it is a `ClientError`; a second close does nothing."""

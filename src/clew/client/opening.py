@@ -33,7 +33,7 @@ def open_async_backend(settings: Settings) -> AsyncBackend:
 
         return AsyncRemoteBackend(settings)
     engine = _open_engine(settings)
-    from clew.backends.embedded import AsyncEmbeddedBackend
+    from clew.backends.embedded_async import AsyncEmbeddedBackend
 
     return AsyncEmbeddedBackend(engine)
 

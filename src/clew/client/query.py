@@ -134,8 +134,12 @@ class ResumableQuery:
     def _fetch_next(self, additional_k: int) -> Steps[list[QueryResult]]:
         wanted = to_count(additional_k, "additional_k")
         self._require(State.ACTIVE)
+        if not self._uuid:
+            return []
+        if not self._unread and self._lost is None:
+            return (yield from self._batch(wanted))
         batch = [self._unread.popleft() for _ in range(min(wanted, len(self._unread)))]
-        while self._uuid and (missing := wanted - len(batch)):
+        while missing := wanted - len(batch):
             repeated = self._lost is not None
             try:
                 hits = yield from self._batch(missing)
@@ -153,9 +157,10 @@ class ResumableQuery:
         command = self._lost or FetchNext(self._uuid, wanted, self._arrived + 1)
         self._lost = command
         try:
-            hits = yield from self._ask(command)
-        except ClientError:
+            hits: list[QueryResult] = yield command
+        except ClientError as error:
             self._lost = None  # refused, so nothing was taken
+            self._noticed(error)
             raise
         self._lost = None
         self._arrived += 1
@@ -186,13 +191,18 @@ class ResumableQuery:
                 return  # it expired, or its namespace was reset: there is nothing left to stop
 
     def _ask(self, command: Command[T]) -> Steps[T]:
-        """The answer to `command`. Where the engine no longer knows the query, it is stopped here too."""
+        """The answer to `command`."""
         try:
             answer: T = yield command
-        except QueryNotActive as error:
-            self._stopped(str(error))
+        except ClientError as error:
+            self._noticed(error)
             raise
         return answer
+
+    def _noticed(self, error: ClientError) -> None:
+        """Where the engine no longer knows the query, it is stopped here too."""
+        if isinstance(error, QueryNotActive):
+            self._stopped(str(error))
 
     def _stopped(self, why: str) -> None:
         self._state = State.STOPPED
@@ -200,18 +210,16 @@ class ResumableQuery:
         self._unread.clear()
 
     def _require(self, wanted: State) -> None:
-        if self._state is State.STOPPED:
-            raise QueryNotActive(self._why_stopped)
-        if self._state is not wanted:
-            raise QueryNotActive(self._state.value)
+        state = self._state
+        if state is not wanted:
+            raise QueryNotActive(self._why_stopped if state is State.STOPPED else state.value)
 
     def _drive(self, steps: Steps[T]) -> T:
-        call = self._sync_call()
         with self._turn:
-            return drive(steps, call)
+            return drive(steps, self._call or self._sync_call())
 
     async def _adrive(self, steps: Steps[T]) -> T:
-        call = self._async_call()
+        call = self._acall or self._async_call()
         async with self._aturn:
             return await adrive(steps, call)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clew.client.values import refusal, to_id, to_metadata, to_sparse, to_text, to_vector
+from clew.client.metadata import to_metadata
+from clew.client.values import refusal, to_id, to_sparse, to_text, to_vector
 from clew.commands import Record
 from clew.errors import ClientError
 from clew.types import Data, SparseVector, Vector

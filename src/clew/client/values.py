@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 
 from clew.commands import DEFAULT_NAMESPACE, Floats
 from clew.errors import ClientError
-from clew.types import Metadata, SparseVector
+from clew.types import SparseVector
 
-# JSON integers that every reader of ours keeps exactly: signed and unsigned 64 bits.
-INT_MIN, INT_MAX = -(2**63), 2**64 - 1
-# Deeper metadata than this would exhaust the stack of the JSON encoder.
-METADATA_DEPTH_MAX = 100
 SPARSE_INDEX_MIN, SPARSE_INDEX_MAX = -(2**31), 2**31 - 1
 
 _FLOAT32 = np.dtype(np.float32)
-_PLAIN = frozenset({int, bool, type(None)})
 _E = TypeVar("_E", bound=enum.StrEnum)
 
 
@@ -142,7 +137,7 @@ def to_vector(value: object, name: str) -> Floats:
     # Searching the bytes for a zero takes a third of the time of `all()`, which is felt in every query.
     if (
         type(value) is np.ndarray
-        and value.dtype == _FLOAT32
+        and value.dtype is _FLOAT32
         and value.ndim == 1
         and len(value)
         and value.flags.c_contiguous
@@ -216,54 +211,3 @@ def to_sparse(value: object, name: str) -> SparseVector:
     if places.min() < SPARSE_INDEX_MIN or places.max() > SPARSE_INDEX_MAX:
         raise refusal(f"{name}.indices", indices, "signed 32-bit ints")
     return SparseVector(places.tolist(), weights.tolist())
-
-
-def to_metadata(value: object, name: str) -> Metadata:
-    """A copy of a JSON object: str keys; str, int, finite float, bool, None, list and dict values."""
-    if not isinstance(value, dict):
-        raise refusal(name, value, "a dict that JSON can carry")
-    return _object(value, name, 0)
-
-
-def _object(value: dict[Any, Any], name: str, depth: int) -> Metadata:
-    copy: Metadata = {}
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise refusal(f"a key of {name}", key, "a str")
-        if not key.isascii():
-            to_text(key, f"a key of {name}")
-        copy[key] = _json(item, name, key, depth)
-    return copy
-
-
-def _json(value: Any, name: str, key: object, depth: int) -> Any:
-    kind = type(value)
-    if kind is str:
-        return value if value.isascii() else to_text(value, f"{name}[{key!r}]")
-    if kind in _PLAIN and (kind is not int or INT_MIN <= value <= INT_MAX):
-        return value
-    place = f"{name}[{key!r}]"
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    if isinstance(value, (list, tuple, dict)):
-        if depth == METADATA_DEPTH_MAX:
-            raise refusal(place, value, f"at most {METADATA_DEPTH_MAX} levels")
-        if isinstance(value, dict):
-            return _object(value, place, depth + 1)
-        return [_json(item, place, i, depth + 1) for i, item in enumerate(value)]
-    return _scalar(value, place)
-
-
-def _scalar(value: Any, place: str) -> Any:
-    """What is left: subclasses of plain types (an enum's member, say), numbers out of range, strangers."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return to_text(str.__str__(value), place)
-    if isinstance(value, int) and INT_MIN <= value <= INT_MAX:
-        return int(value)
-    if isinstance(value, (int, float)):
-        raise refusal(place, value, "a finite number, an int within 64 bits")
-    raise refusal(place, value, "a value that JSON can carry")

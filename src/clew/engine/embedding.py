@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 from msgspec.structs import replace
 
-from clew import text
 from clew.commands import AnyCommand, Command, Floats, Query, QueryMany, Record, StartQuery, Update, Upsert
 from clew.engine.check import NO_MODEL, require_data, require_text
 from clew.engine.metadata import DATA_BYTES_MAX, require_size
@@ -56,11 +55,20 @@ class Models:
         embedded: Command[T] = command if method is None else method(command)
         return embedded
 
+    def before(self, kind: type[AnyCommand], method: Callable[[Any], T]) -> Callable[[Any], T]:
+        """`method`, which carries out commands of a kind, given vectors in place of their texts."""
+        embed = self._methods.get(kind)
+        if embed is None or (kind is Query and not self._take_texts):  # which is refused all the same
+            return method
+        return lambda command: method(embed(command))
+
     def dense(self) -> Embedder:
         """The dense model. Raises ClientError where it cannot be loaded or its vectors do not fit."""
         with self._loading:
             if isinstance(self._dense, str):
-                self._dense = text.embedder(self._dense, self._dimension)
+                from clew.text import embedder  # here, as an index without models need not wait for it
+
+                self._dense = embedder(self._dense, self._dimension)
             model = self._dense
         if self._dimension not in (None, model.dimension):
             raise DimensionMismatch(
@@ -73,7 +81,9 @@ class Models:
         """The sparse model. Raises ClientError where there is none of its name."""
         with self._loading:
             if isinstance(self._sparse, str):
-                self._sparse = text.sparse_encoder(self._sparse)
+                from clew.text import sparse_encoder
+
+                self._sparse = sparse_encoder(self._sparse)
             return self._sparse
 
     def _query(self, query: Query) -> Query:

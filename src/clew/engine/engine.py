@@ -39,7 +39,8 @@ class Engine:
     def __init__(self, parts: Parts, draw: random.Random) -> None:
         self._parts = parts
         self._catalog, self._sessions, self._models = parts.catalog, parts.sessions, parts.models
-        self._methods = _methods(parts.catalog, parts.sessions, parts.upkeep, draw)
+        methods = _methods(parts.catalog, parts.sessions, parts.upkeep, draw)
+        self._methods = {kind: parts.models.before(kind, method) for kind, method in methods.items()}
         weakref.finalize(self, _let_go, parts, os.getpid())
 
     @classmethod
@@ -96,7 +97,7 @@ class Engine:
         method = self._methods.get(type(command))
         if method is None:
             raise ClientError(CLOSED if self._catalog.closed else f"cannot execute {command!r}")
-        answer: T = method(self._models.embedded(command))
+        answer: T = method(command)
         return answer
 
     def embedded(self, command: c.Command[T]) -> c.Command[T]:

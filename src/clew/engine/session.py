@@ -155,9 +155,10 @@ class Session:
 
     def _take(self, n: int) -> Hits:
         """The next n hits: what is ahead, then from the stream."""
-        stream, ahead, self._ahead = self._seek(), self._ahead, []
-        if not ahead:
+        stream = self._stream or self._seek()
+        if not self._ahead:
             return stream.next(n)
+        ahead, self._ahead = self._ahead, []
         hits = joined(ahead)
         if len(hits[0]) < n:
             hits = joined([hits, stream.next(n - len(hits[0]))])
@@ -166,7 +167,7 @@ class Session:
         return hits[0][:n], hits[1][:n]
 
     def _results(self, hits: Hits) -> list[QueryResult]:
-        return self._seek().results(hits, self.query.include)
+        return (self._stream or self._seek()).results(hits, self.query.include)
 
     def _again(self) -> list[QueryResult]:
         """The last batch: as it was yielded, or found anew from its rows, in the order it had."""

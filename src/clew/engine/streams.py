@@ -37,6 +37,8 @@ class Streams:
             self._bytes[session] = size
             self._bytes.move_to_end(session)
             surplus, dropped = self._total - self._bytes_max, []
+            if surplus <= 0:
+                return
             for other, held in self._bytes.items():
                 if surplus <= 0 or other is session:
                     break

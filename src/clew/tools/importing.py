@@ -14,8 +14,9 @@ from pathlib import Path
 
 from clew import Index, Vector
 from clew.backends.base import Backend
+from clew.client.metadata import to_metadata
 from clew.client.opening import open_backend
-from clew.client.values import to_id, to_metadata
+from clew.client.values import to_id
 from clew.commands import Record, Upsert
 from clew.config import resolve
 from clew.engine.sqlite import RECORDS_FILE
