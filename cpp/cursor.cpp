@@ -6,6 +6,9 @@ namespace clew {
 namespace {
 
 constexpr std::size_t EF_DEFAULT = 100;
+
+// Of a scan that is to be quick however much will be asked for.
+constexpr std::size_t EVERYTHING = SLOTS_MAX;
 // How many of the candidates shall pass a filter: fewer, because a beam made longer to hold them looks around more.
 constexpr std::size_t EF_FILTERED = 40;
 
@@ -62,7 +65,7 @@ std::span<const Key> Cursor::next(std::size_t count) {
     const std::size_t missing = count - batch.size();
     if (missing > 0 && (scratch_->walk.dry() || scan_is_cheaper(missing))) turn_to_scan(missing);
   }
-  if (mode_ == Mode::scanning && !options_.once && scratch_->scan.tired(count)) turn_to_scan(count);
+  if (mode_ == Mode::scanning && !options_.once && scratch_->scan.tired(count)) turn_to_scan(EVERYTHING);
   if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
   // A batch that took several steps may have found something nearer in a later one.
   if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);

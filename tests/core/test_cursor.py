@@ -176,3 +176,17 @@ def test_one_batch_under_a_filter_goes_on_where_its_beam_was_too_short() -> None
         assert allowed[slots].all()
         cursor = graph.cursor(query, 10, bitmap(allowed))
         assert cursor.next(30)[0].tolist() == slots.tolist()
+
+
+def test_reading_to_the_end_scans_by_codes_once_and_by_floats_once() -> None:
+    rows = clustered(9000, 48, seed=21)
+    graph = _core.Graph(48, "EUCLIDEAN", ef_construction=48)
+    graph.apply(rows, NONE, 1, 2)
+    graph.scan_cost = 0.25
+    assert graph.coded
+    cursor = graph.cursor(rows[0])
+    slots = []
+    while len(batch := cursor.next(500)[0]):
+        slots += batch.tolist()
+    assert sorted(slots) == list(range(9000))
+    assert cursor.scanned < 2 * 9000
