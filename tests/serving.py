@@ -8,8 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
+
+from clew.server.catalogue import create
+from clew.types import IndexType
 
 
 def free_port() -> int:
@@ -38,3 +42,14 @@ def serving(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     finally:
         process.terminate()
         process.communicate(timeout=40)
+
+
+def create_every_kind(directory: Path) -> list[str]:
+    """Indexes "sparse", "hybrid" and "text", the last with models; the full token of each."""
+    models = {"embedding_model": "builtin/hashing", "sparse_embedding_model": "BM25"}
+    made = [
+        create(directory, "sparse", type=IndexType.SPARSE),
+        create(directory, "hybrid", type=IndexType.HYBRID),
+        create(directory, "text", type=IndexType.HYBRID, **models),
+    ]
+    return [tokens.full for tokens in made]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -9,8 +10,10 @@ import time
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from clew.commands import UpsertArrays
 from clew.engine.engine import Engine
 from clew.server.app import Limits
 from clew.server.lines import Line
@@ -228,6 +231,49 @@ def test_a_slow_head_that_comes_in_time_is_answered_and_so_is_the_next() -> None
         server.close()
 
 
+def test_a_head_without_end_is_not_read_for_ever(http: httpx.Client) -> None:
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as endless:
+        endless.sendall(b"GET / HTTP/1.1\r\n")
+        answer = b""
+        with contextlib.suppress(ConnectionError):  # it goes on sending when the other side has had enough
+            for _ in range(10_000):
+                endless.sendall(b"X-More: " + b"x" * 10_000 + b"\r\n")
+            pytest.fail("100 MB were taken")
+        with contextlib.suppress(ConnectionError):
+            answer = endless.recv(1000)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    assert http.get("/info").status_code == 200
+
+
+class Impatient(Line):
+    stalled_seconds = 0.3
+
+
+def test_an_answer_that_nobody_takes_is_let_go_and_one_that_is_taken_slowly_is_not() -> None:
+    server = ThreadedServer(line=Impatient)
+    try:
+        hosted = server.host(Engine.open(None))
+        rows = np.random.default_rng(1).standard_normal((1000, 1000), np.float32)
+        hosted.engine.execute(UpsertArrays(tuple(map(str, range(1000))), rows))
+        body = b'{"limit": 1000, "includeVectors": true}'
+        head = f"POST /{hosted.name}/range HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+        for first_s, then_s, whole in ((0.0, 0.05, True), (2.0, 0.0, False)):
+            with socket.create_connection(address, 20) as slow:
+                slow.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                answer = slow.recv(1000)
+                time.sleep(first_s)
+                size = int(re.findall(rb"content-length: (\d+)", answer)[0]) + answer.index(b"\r\n\r\n") + 4
+                taken = len(answer)
+                with contextlib.suppress(ConnectionError):
+                    while taken < size and (part := slow.recv(size // 20)):
+                        taken += len(part)
+                        time.sleep(then_s)
+                assert (taken == size) is whole
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x00\xa5", b"GET  / / /\r\n\r\n"])
 def test_what_is_no_http_is_answered_in_the_form_of_every_error(http: httpx.Client, sent: bytes) -> None:
     with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as odd:
@@ -291,7 +337,7 @@ def test_batches_are_right_whether_they_are_quick_or_not(ask: Any, monkeypatch: 
     uuid = ask("/resumable-query", {"vector": [1, 0], "topK": 1})["uuid"]
     ids = ["0"]
     for seconds in (1.0, 1.0, 0.0, 0.0, 1.0, 0.0):
-        monkeypatch.setattr("clew.server.cursors.INLINE_SECONDS_MAX", seconds)
+        monkeypatch.setattr("clew.server.pace.INLINE_SECONDS_MAX", seconds)
         ids += [hit["id"] for hit in ask("/resumable-query-next", {"uuid": uuid, "additionalK": 10})]
     assert ids == [str(i) for i in range(61)]
 

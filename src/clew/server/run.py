@@ -26,6 +26,8 @@ HOST_DEFAULT, PORT_DEFAULT = "127.0.0.1", 8080
 # Longer than clients keep a connection that idles, so that they close it, and never write into a closing one.
 KEEP_ALIVE_S = 75
 GRACE_S = 30
+# How long the event loop waits for its turn while other threads work in Python: by default 5 ms, each time.
+SWITCH_S = 0.001
 # A connection each; more wait in the queue of the system.
 BACKLOG = 2048
 
@@ -52,6 +54,8 @@ def serve(options: Options) -> None:
     access.setLevel(logging.INFO)
     access.propagate = False
     access.addHandler(_bare_lines())
+    _take_all_files()
+    sys.setswitchinterval(SWITCH_S)
     with opened(options) as indexes:
         app = make_app(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
         config = uvicorn.Config(
@@ -122,6 +126,15 @@ def _run(server: uvicorn.Server, options: Options, names: list[str]) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _take_all_files() -> None:
+    """A connection takes a file, and the soft limit is often 1,024: a default for programs that use select()."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # no such thing here, or not allowed
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _ignore(number: int, frame: object) -> None:
