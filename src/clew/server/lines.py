@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from clew.wire import failure
 
@@ -16,8 +16,46 @@ HEAD_BYTES_MAX = 64 * 1024
 # An answer of which the client takes nothing for so long is not for anybody any more.
 STALLED_SECONDS_MAX = 60.0
 
-WHOLE = "clew.whole"
-"""An extension in the scope: the body had arrived when the request was handed on."""
+EXCHANGE = "clew.exchange"
+"""An extension in the scope: the `Exchange` of the request, for what costs more by way of messages."""
+
+_JSON = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
+
+class Exchange:
+    """A request and its answer, beside `receive` and `send`."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    @property
+    def body(self) -> bytes | None:
+        """The body, where it has come as a whole and nothing of it was received."""
+        return None if self._cycle.more_body else bytes(self._cycle.body)
+
+    async def answer(self, status: int, body: bytes) -> None:
+        """Answer with JSON: head and body in one segment. Of two, each would be sent, and waited for, by itself."""
+        cycle = self._cycle
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        parts = [STATUS_LINE[status]]
+        for header in cycle.default_headers:
+            parts += header[0], b": ", header[1], b"\r\n"
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(_JSON % len(body))
+        if cycle.scope["method"] != "HEAD":
+            parts.append(body)
+        cycle.transport.write(b"".join(parts))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
 
 
 class Line(HttpToolsProtocol):
@@ -68,10 +106,11 @@ class Line(HttpToolsProtocol):
             self._stalled.cancel()
             self._stalled = None
 
-    def on_message_complete(self) -> None:
-        """The body is whole."""
-        super().on_message_complete()
-        self.scope["extensions"] = {WHOLE: {}}
+    def on_headers_complete(self) -> None:
+        """A request has begun: its body may come later."""
+        super().on_headers_complete()
+        extensions: Any = {EXCHANGE: Exchange(self.cycle)}
+        self.scope["extensions"] = extensions
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like all that cannot be read."""
