@@ -47,7 +47,10 @@ def sync():
         assert after.vector != before.vector
         assert (after.data, after.metadata) == ("Quito lies high", {"continent": "SA"})
     info = index.info()
-    assert (info.dense_index.embedding_model, info.sparse_index.embedding_model) == ("builtin/hashing", "BM25")
+    assert (info.dense_index.embedding_model, info.sparse_index.embedding_model) == (
+        "builtin/hashing",
+        "BM25",
+    )
     try:
         index.upsert([Vector(id="x", vector=[1.0, 2.0], data="text")])
     except UpstashError as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from clew import AlreadyOpen, ClientError, Index, StorageError, cli
@@ -50,6 +54,32 @@ def test_indexes_have_their_own_paths_tokens_and_data_and_outlive_the_server(
     assert not any(token in out + log for token in films + songs)
     with serving(str(tmp_path)) as (url, process), Index(f"{url}/films", films[1]) as index:
         assert [hit.id for hit in index.query([1.0, 0.0])] == ["a", "b"]
+
+
+def test_a_server_that_is_told_to_stop_finishes_and_keeps_what_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, _ = create(tmp_path, "films", capsys)
+    headers = {"Authorization": f"Bearer {token}"}
+    rows = np.random.default_rng(1).standard_normal((6000, 64)).round(4).tolist()
+    body = json.dumps([{"id": str(i), "vector": row} for i, row in enumerate(rows)]).encode()
+    with serving(str(tmp_path)) as (url, process), ThreadPoolExecutor(1) as other:
+        # Another connection is open and idle meanwhile, and a query is.
+        idle = httpx.Client(base_url=f"{url}/films", headers=headers)
+        uuid = idle.post("/resumable-query", json={"vector": [1.0] * 64}).json()["result"]["uuid"]
+        asked = other.submit(httpx.post, f"{url}/films/upsert", content=body, headers=headers, timeout=60)
+        while "clew_vectors" not in httpx.get(f"{url}/metrics").text or not asked.running():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert asked.result().json() == {"result": "Success"}
+        idle.close()
+    assert (process.returncode, log) == (0, "")
+    with serving(str(tmp_path)) as (url, _):
+        assert httpx.post(f"{url}/films/info", headers=headers).json()["result"]["vectorCount"] == 6000
+        more = httpx.post(f"{url}/films/resumable-query-next", json={"uuid": uuid}, headers=headers)
+        assert more.json() == {"result": []}  # it goes on, and sees what was there when it began
 
 
 def test_dev_serves_one_open_index_and_its_lines_to_try_work() -> None:

@@ -155,6 +155,44 @@ def test_endpoints_without_arguments_ignore_the_body(ask: Any, body: bytes) -> N
     assert ask("/delete-namespace/ns", body) == "Success"
 
 
+def test_an_answer_comes_in_one_piece_and_the_next_on_the_same_connection(http: httpx.Client) -> None:
+    head = f"POST {http.base_url.path}info HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as line:
+        for _ in range(20):
+            line.sendall(head.encode())
+            piece = line.recv(65_536)
+            assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert piece.endswith(b"}}")
+        line.sendall(3 * head.encode())  # three at once are answered one after another
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") < 3 or not answers.endswith(b"}}"):
+            answers += line.recv(65_536)
+
+
+def test_an_old_client_is_answered_and_its_connection_closed(http: httpx.Client) -> None:
+    head = f"POST {http.base_url.path}info HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as old:
+        old.sendall(head.encode())
+        answer = b""
+        while part := old.recv(65_536):
+            answer += part
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(b"}}")
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(http: httpx.Client) -> None:
+    body = b'{"id": "a", "vector": [1]}'
+    head = (
+        f"POST {http.base_url.path}upsert HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as polite:
+        polite.sendall(head.encode())
+        assert polite.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        polite.sendall(body)
+        assert polite.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_the_content_type_does_not_matter(http: httpx.Client) -> None:
     for kind in ("application/x-www-form-urlencoded", "text/plain", "nonsense"):
         body = b'{"id": "a", "vector": [1]}'

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _EMPTY: dict[type[AnyCommand], Any] = {FetchNext: [], EndQuery: "Success"}
 
 # What is about as quick as the way to another thread and back (some 50 us) is done at once: a query that
-# walks the graph for few results, further batches like the last. It holds up nobody, and where it would, `pace`
+# walks the graph for few results, further batches like the last. It holds up nobody; where it does, `pace`
 # finds out. All else may take long.
 MAYBE_QUICK = frozenset({"query", "resumable-query-next"})
 INLINE_TOP_K_MAX = 100

@@ -1,4 +1,4 @@
-"""Which work is done at once, on the event loop, and which by a thread: what was quick will be, most likely."""
+"""Which work is done at once, on the event loop, and which by a thread. What was quick will be so again."""
 
 from __future__ import annotations
 
@@ -39,12 +39,14 @@ class Slow:
     """The kinds of queries of which the last that was done at once was slow. Others are taken to be quick.
 
     After a pause, one of a kind is done at once again; if it is still slow, the next pause is twice as long.
-    What counts is the time on the processor: where that is short of, everything takes long, and a thread would
+    What counts is the time on the processor: where that is scarce everything takes long, and a thread would
     only add to it.
     """
 
     def __init__(self) -> None:
-        self._pauses: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # how long, and how many are left
+        self._pauses: OrderedDict[Hashable, tuple[int, int]] = (
+            OrderedDict()
+        )  # how long, and how many are left
 
     def __contains__(self, query: Query) -> bool:
         """Whether `query`, which is about to be made, should be made by a thread."""
