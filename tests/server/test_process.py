@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import stat
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,8 @@ import pytest
 from clew import AlreadyOpen, ClientError, Index, StorageError, cli
 from clew.engine.lock import DirectoryLock
 from serving import serving
+
+ROOT = Path(__file__).parents[2]
 
 
 def create(directory: Path, name: str, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[str, str]:
@@ -91,6 +95,23 @@ def test_dev_serves_one_open_index_and_its_lines_to_try_work() -> None:
         assert url in out
         assert out.count("curl") == 2
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/clients.md"])
+def test_the_lines_for_curl_of_the_docs_work(page: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    lines = re.findall(r"^curl .*$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert len(lines) >= 2
+    said = ""
+    with serving("--dev") as (url, _):
+        for line in lines:
+            uuid = re.search(r'"uuid":"([^"]+)"', said)
+            here = line.replace("http://127.0.0.1:8080", url).replace("UUID", uuid[1] if uuid else "")
+            done = subprocess.run(here, shell=True, capture_output=True, text=True, timeout=30)
+            assert done.stdout.startswith(('{"result":', "# HELP")), (line, done.stdout)
+            said += done.stdout
+    assert '"result":[{"id":"a","score":1.0}]' in said
 
 
 @pytest.mark.parametrize(

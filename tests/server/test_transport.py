@@ -39,6 +39,23 @@ def test_every_method_is_taken_and_its_body_read(ask: Any, method: str) -> None:
     assert ask("/delete/ns", {"ids": ["a"]}, method) == {"deleted": 1}
 
 
+def test_what_the_go_and_php_sdks_send_is_understood(ask: Any) -> None:
+    ask("/upsert/ns", [{"id": "dGVzdA==", "vector": [1, 2]}, {"id": "7", "vector": [3, 4]}])
+    assert ask("/list-namespaces", b"null") == ask("/list-namespaces", None, "GET") == ["", "ns"]
+    assert ask("/info", b"null")["vectorCount"] == ask("/info", None, "GET")["vectorCount"] == 2
+    assert ask("/range/ns", {"cursor": "", "includeVectors": True})["nextCursor"] == ""
+    page = ask("/range/ns", {"cursor": "0", "limit": 1, "prefix": ""}, "GET")
+    assert page == {"nextCursor": "1", "vectors": [{"id": "dGVzdA=="}]}
+    assert ask("/fetch/ns", {"ids": ["7"], "includeVectors": True}, "GET") == [
+        {"id": "7", "vector": [3.0, 4.0]}
+    ]
+    assert ask("/random/ns", None, "GET")["vector"] in ([1.0, 2.0], [3.0, 4.0])
+    assert ask("/delete/ns", b"dGVzdA==") == {"deleted": 1}
+    assert ask("/delete/ns", {"ids": ["7"]}, "DELETE") == {"deleted": 1}
+    assert ask("/reset/ns", None, "DELETE") == ask("/reset?all=true", None, "DELETE") == "Success"
+    assert ask("/delete-namespace/ns", None, "DELETE") == "Success"
+
+
 def test_head_answers_without_a_body_and_the_connection_goes_on(http: httpx.Client) -> None:
     head = http.head("/info")
     assert (head.status_code, head.content) == (200, b"")

@@ -36,7 +36,7 @@ class Exchange:
         return None if self._cycle.more_body else bytes(self._cycle.body)
 
     async def answer(self, status: int, body: bytes) -> None:
-        """Answer with JSON, head and body in one segment: two would be sent, and waited for, by themselves."""
+        """Answer with JSON, head and body in one segment: each would be waited for by itself."""
         cycle = self._cycle
         if cycle.flow.write_paused and not cycle.disconnected:
             await cycle.flow.drain()

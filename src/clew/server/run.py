@@ -129,7 +129,7 @@ def _run(server: uvicorn.Server, options: Options, names: list[str]) -> None:
 
 
 def _take_all_files() -> None:
-    """A connection takes a file, and the soft limit is often 1,024: a default for programs that use select()."""
+    """A connection takes a file, and the soft limit is often 1,024, for programs with select()."""
     with contextlib.suppress(ImportError, OSError, ValueError):  # no such thing here, or not allowed
         import resource
 

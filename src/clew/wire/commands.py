@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 RANGE_LIMIT_DEFAULT = 10
 
-# Larger bodies are decoded record by record. One call that decodes them all would hold the GIL for tenths of a
-# second, and everybody else up.
+# Larger bodies are decoded record by record. One call that decodes them all would hold the GIL, and with it
+# everybody else, for tenths of a second.
 TOGETHER_BYTES_MAX = 256 * 1024
 
 _RECORD = msgspec.json.Decoder(b.RecordBody)
