@@ -22,12 +22,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(*arguments: str, host: str = "127.0.0.1") -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The URL of a server that is ready, and its process, which is stopped on the way out."""
     port = free_port()
-    command = [sys.executable, "-m", "clew.cli", "serve", *arguments, "--port", str(port)]
+    command = [sys.executable, "-m", "clew.cli", "serve", *arguments, "--host", host, "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     try:
         until = time.monotonic() + 20
         while True:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -129,6 +130,23 @@ def test_a_wrong_call_says_what_is_wrong(
 ) -> None:
     assert cli.main([argument.replace("{}", str(tmp_path)) for argument in arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "not-a-host.invalid"])
+def test_an_address_that_cannot_be_had_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from clew.server.run import Options, serve
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ClientError, match=f"cannot listen on {host}, port {port}: "):
+            serve(Options(None, host, port))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_server_listens_on_ipv6_too() -> None:
+    with serving("--dev", host="::1") as (url, _):
+        assert url.startswith("http://[::1]:")
+        assert httpx.post(f"{url}/info").status_code == 200
 
 
 DIGEST = f'token_sha256 = "{"0" * 64}"'

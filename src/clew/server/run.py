@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,12 +57,10 @@ def serve(options: Options) -> None:
     access.addHandler(_bare_lines())
     _take_all_files()
     sys.setswitchinterval(SWITCH_S)
-    with opened(options) as indexes:
+    with opened(options) as indexes, _listening(options) as listening:
         app = make_app(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
         config = uvicorn.Config(
             app,
-            host=options.host,
-            port=options.port,
             lifespan="off",
             access_log=False,
             http=Line,
@@ -73,7 +72,7 @@ def serve(options: Options) -> None:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
-        _run(uvicorn.Server(config), options, list(indexes))
+        _run(uvicorn.Server(config), listening, _greeting(options, list(indexes)))
 
 
 @contextlib.contextmanager
@@ -117,12 +116,21 @@ def _entries(directory: Path, stack: contextlib.ExitStack) -> list[catalogue.Ind
     return entries
 
 
-def _run(server: uvicorn.Server, options: Options, names: list[str]) -> None:
+def _listening(options: Options) -> socket.socket:
+    host, port = options.host, options.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ClientError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+
+
+def _run(server: uvicorn.Server, listening: socket.socket, greeting: str) -> None:
     # uvicorn raises a signal again once it has shut down. Here it has done its work by then.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        print(_greeting(options, names), flush=True)
-        server.run()
+        print(greeting, flush=True)
+        server.run([listening])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
