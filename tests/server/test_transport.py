@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import re
 import socket
 import time
+import weakref
 from typing import Any
 
 import httpx
@@ -16,7 +18,7 @@ import pytest
 from clew.commands import UpsertArrays
 from clew.engine.engine import Engine
 from clew.server.app import Limits
-from clew.server.lines import Line
+from clew.server.lines import Exchange, Line
 from clew.wire import OPERATIONS
 from opening import TOKEN, ThreadedServer, server
 
@@ -184,6 +186,32 @@ def test_an_answer_comes_in_one_piece_and_the_next_on_the_same_connection(http: 
         answers = b""
         while answers.count(b"HTTP/1.1 200 OK") < 3 or not answers.endswith(b"}}"):
             answers += line.recv(65_536)
+
+
+def test_nothing_of_a_request_is_left_once_the_next_has_come(
+    http: httpx.Client, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[weakref.ref[Exchange]] = []
+
+    class Watched(Exchange):
+        __slots__ = ("__weakref__",)
+
+        def __init__(self, cycle: Any) -> None:
+            super().__init__(cycle)
+            left.append(weakref.ref(self))
+
+    monkeypatch.setattr("clew.server.lines.Exchange", Watched)
+    gc.disable()
+    try:
+        ask("/upsert", {"id": "a", "vector": [1, 2]})
+        for _ in range(10):
+            ask("/query", {"vector": [1, 2]})
+            http.post("/query", content=b"{")
+            ask("/fetch", {"ids": ["a"]})
+        alive = sum(one() is not None for one in left)
+    finally:
+        gc.enable()
+    assert (len(left), alive <= 1) == (31, True)
 
 
 def test_an_old_client_is_answered_and_its_connection_closed(http: httpx.Client) -> None:

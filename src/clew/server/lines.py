@@ -38,6 +38,9 @@ class Exchange:
     async def answer(self, status: int, body: bytes) -> None:
         """Answer with JSON, head and body in one segment: each would be waited for by itself."""
         cycle = self._cycle
+        # The scope leads back here. What is a ring waits for the garbage collector, and that may be long.
+        cycle.scope.pop("extensions")
+        cycle.body.clear()
         if cycle.flow.write_paused and not cycle.disconnected:
             await cycle.flow.drain()
         if cycle.disconnected:
