@@ -19,6 +19,8 @@ TOKEN_VARIABLES = ("CLEW_TOKEN", "UPSTASH_VECTOR_REST_TOKEN")
 MEMORY = ":memory:"
 RETRIES_DEFAULT = 3
 RETRY_INTERVAL_S_DEFAULT = 1.0
+# A write is answered once it is indexed, which takes a while for thousands of records.
+TIMEOUT_S_DEFAULT = 120.0
 
 Location = str | os.PathLike[str]
 M = TypeVar("M")
@@ -52,6 +54,7 @@ class Settings:
     mapped: bool | None = None
     retries: int = RETRIES_DEFAULT
     retry_interval_s: float = RETRY_INTERVAL_S_DEFAULT
+    timeout_s: float = TIMEOUT_S_DEFAULT
 
 
 def resolve(
@@ -69,6 +72,7 @@ def resolve(
     mapped: bool | None = None,
     retries: int = RETRIES_DEFAULT,
     retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+    timeout: float = TIMEOUT_S_DEFAULT,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
     """The settings that these arguments and the environment amount to.
@@ -104,6 +108,7 @@ def resolve(
         mapped=mapped,
         retries=retries,
         retry_interval_s=retry_interval,
+        timeout_s=_timeout_s(timeout),
     )
 
 
@@ -119,13 +124,16 @@ def from_env(
     *,
     retries: int = RETRIES_DEFAULT,
     retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+    timeout: float = TIMEOUT_S_DEFAULT,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
     """The settings of the server that the environment names. Raises ClientError where it names none."""
     url = _first(URL_VARIABLES, environment)
     if url is None:
         raise ClientError(f"the environment names no server: set {' or '.join(URL_VARIABLES)}")
-    return resolve(url=url, retries=retries, retry_interval=retry_interval, environment=environment)
+    return resolve(
+        url=url, retries=retries, retry_interval=retry_interval, timeout=timeout, environment=environment
+    )
 
 
 def _where(location: Location | None, url: str | None) -> str | None:
@@ -152,6 +160,12 @@ def _dimension(dimension: int | None) -> int | None:
     if isinstance(dimension, int) and not isinstance(dimension, bool) and dimension >= 1:
         return dimension
     raise ClientError(f"dimension is {dimension!r}; expected an int of at least 1")
+
+
+def _timeout_s(timeout: float) -> float:
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 < timeout < float("inf"):
+        return timeout
+    raise ClientError(f"timeout is {timeout!r}; expected seconds, more than 0")
 
 
 def _model(name: str, model: M | None, method: str) -> M | str:

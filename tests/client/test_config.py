@@ -36,8 +36,8 @@ UPSTASH = {"UPSTASH_VECTOR_REST_URL": "https://upstash", "UPSTASH_VECTOR_REST_TO
         ({}, {"CLEW_URL": ""}, Settings()),
         ({"dimension": 3, "similarity_function": "DOT_PRODUCT"}, {}, Settings(dimension=3,
         metric=Metric.DOT_PRODUCT)),
-        ({"url": "http://h", "retries": 5, "retry_interval": 0.1}, {}, Settings(url="http://h", retries=5,
-        retry_interval_s=0.1)),
+        ({"url": "http://h", "retries": 5, "retry_interval": 0.1, "timeout": 7}, {},
+        Settings(url="http://h", retries=5, retry_interval_s=0.1, timeout_s=7)),
     ],
 )  # fmt: skip
 def test_a_keyword_wins_over_the_environment_and_that_over_memory(
@@ -55,6 +55,8 @@ def test_a_keyword_wins_over_the_environment_and_that_over_memory(
         "token is for a server"),
         ({"dimension": 0}, "dimension is 0"), ({"dimension": True}, "dimension is True"),
         ({"dimension": "3"}, "dimension is '3'"),
+        ({"timeout": 0}, "timeout is 0; expected seconds"), ({"timeout": "5"}, "timeout is '5'"),
+        ({"timeout": float("inf")}, "timeout is inf"),
         ({"similarity_function": "L2"}, "similarity_function is 'L2'; expected one of COSINE"),
     ],
 )  # fmt: skip

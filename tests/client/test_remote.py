@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -106,6 +108,17 @@ def test_a_batch_that_does_not_come_is_asked_for_again_under_its_number() -> Non
     assert [(one["batch"], one["additionalK"]) for one in asked] == [(1, 5)] * 4 + [(2, 2)]
     line.answer = (200, b'{"result": "Success"}')
     assert query.stop() == "Success"
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_longer_than_was_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Index(url, retries=0, timeout=0.2) as index:
+            began = time.monotonic()
+            with pytest.raises(TransportError, match="ReadTimeout") as raised:
+                index.upsert([("a", [1.0])])
+    assert 0.15 < time.monotonic() - began < 10
+    assert not raised.value.retry_is_safe
 
 
 def test_tries_come_to_an_end() -> None:

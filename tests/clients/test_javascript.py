@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from clew.server.catalogue import create
-from serving import serving
+from serving import create_every_kind, serving
 
 CALLS = Path(__file__).with_name("javascript_calls.mjs")
+KINDS_CALLS = Path(__file__).with_name("javascript_kinds_calls.mjs")
 DOCS = Path(__file__).parents[2] / "docs" / "clients.md"
 DOCUMENTED_URL = "http://127.0.0.1:8080"
 
@@ -31,6 +32,15 @@ def test_the_official_javascript_sdk_makes_every_call(node_project: Path, tmp_pa
     token = create(tmp_path, "index").full
     with serving(str(tmp_path)) as (url, _):
         assert run(node_project, CALLS, f"{url}/index", token) == "every call answered\n"
+
+
+@pytest.mark.slow
+def test_the_official_javascript_sdk_asks_sparse_and_hybrid_indexes_and_those_of_texts(
+    node_project: Path, tmp_path: Path
+) -> None:
+    tokens = create_every_kind(tmp_path)
+    with serving(str(tmp_path)) as (url, _):
+        assert run(node_project, KINDS_CALLS, url, *tokens) == "every call answered\n"
 
 
 @pytest.mark.slow

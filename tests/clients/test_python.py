@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from clew.server.catalogue import create
-from clew.types import IndexType
-from serving import serving
+from serving import create_every_kind, serving
 
 HERE = Path(__file__).parent
 
@@ -21,6 +20,7 @@ HERE = Path(__file__).parent
     [
         ("python_calls.py", ["upstash-vector"]),
         ("langchain_calls.py", ["upstash-vector", "langchain-community"]),
+        ("llamaindex_calls.py", ["llama-index-vector-stores-upstash"]),  # brings an older SDK
     ],
 )
 def test_an_official_client_makes_every_call_sync_and_async(
@@ -36,13 +36,17 @@ def test_an_official_client_makes_every_call_sync_and_async(
 
 
 @pytest.mark.slow
-def test_the_official_client_asks_sparse_and_hybrid_indexes(
+def test_the_official_client_asks_sparse_and_hybrid_indexes_and_those_of_texts(
     python_with: Callable[..., str], tmp_path: Path
 ) -> None:
     python = python_with("upstash-vector")
-    tokens = [create(tmp_path, name, type=IndexType(name.upper())).full for name in ("sparse", "hybrid")]
+    sparse, hybrid, text = create_every_kind(tmp_path)
     with serving(str(tmp_path)) as (url, _):
-        call = [python, "-W", "ignore", str(HERE / "python_sparse_calls.py"), url, *tokens]
-        done = subprocess.run(call, capture_output=True, text=True, timeout=120)
-    assert done.stderr == ""
-    assert done.stdout == "every call answered\n"
+        for program, *tokens in (
+            ("python_sparse_calls.py", sparse, hybrid),
+            ("python_text_calls.py", text),
+        ):
+            call = [python, "-W", "ignore", str(HERE / program), url, *tokens]
+            done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+            assert done.stderr == ""
+            assert done.stdout == "every call answered\n"

@@ -19,9 +19,15 @@ PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @pytest.fixture
-def http() -> Iterator[httpx.Client]:
+def engine() -> Engine:
+    """The index that `http` asks; a module may have another."""
+    return Engine.open(None)
+
+
+@pytest.fixture
+def http(engine: Engine) -> Iterator[httpx.Client]:
     """A client of an empty index, with its full token."""
-    hosted = server().host(Engine.open(None))
+    hosted = server().host(engine)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     url = f"{server().url}/{hosted.name}"
     with httpx.Client(base_url=url, headers=headers, timeout=30, verify=PLAIN) as client:

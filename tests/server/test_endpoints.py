@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
+
+from clew.wire.commands import TOGETHER_BYTES_MAX
 
 NO_MODEL = (
     "Embedding data for this index is not allowed. "
@@ -275,3 +278,40 @@ def test_metadata_that_is_too_deep_is_refused(refused: Any) -> None:
         deep = b'{"a":' * depth + b"1" + b"}" * depth
         status, text = refused("/upsert", b'{"id": "a", "vector": [1], "metadata": ' + deep + b"}")
         assert (status, "deeper than 100 levels" in text) == (422, True)
+
+
+MANY = [{"id": str(i), "vector": [i, 1, *[0.5] * 62], "metadata": {"n": i}} for i in range(2000)]
+
+
+def test_what_is_large_is_read_and_answered_like_what_is_small(http: httpx.Client, ask: Any) -> None:
+    assert len(json.dumps(MANY)) > TOGETHER_BYTES_MAX
+    ask("/upsert", MANY)
+    everything = {"includeVectors": True, "includeMetadata": True}
+    pages = [ask("/range", {"cursor": cursor, "limit": 1000, **everything}) for cursor in (0, 1000)]
+    assert [one for page in pages for one in page["vectors"]] == MANY
+    assert ask("/fetch", {"ids": [*range(50), "gone"], **everything}) == [*MANY[:50], None]
+    query = {"vector": MANY[7]["vector"], **everything}
+    alone = [ask("/query", {**query, "topK": k}) for k in (1, 100)]
+    assert [alone[1][:1], len(alone[1])] == [alone[0], 100]
+    assert ask("/query", [{**query, "topK": 100}] * 40) == [alone[1]] * 40
+    begun = ask("/resumable-query", {**query, "topK": 100})
+    assert begun["scores"] == alone[1]
+    assert len(ask("/resumable-query-next", {"uuid": begun["uuid"], "additionalK": 1000})) == 1000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (b'{"id": "x", "vector": "1"}', "got `str` - at `$[2000].vector`"),
+        (b'{"id": "x", "vector": [1,]}', "line: 1, column: "),
+        (b'{"id": "\xff", "vector": [1]}', "Missing or wrong input"),
+    ],
+)
+def test_what_is_wrong_in_a_large_body_is_told_as_in_a_small_one(
+    ask: Any, refused: Any, wrong: bytes, said: str
+) -> None:
+    status, text = refused("/upsert", json.dumps(MANY).encode()[:-1] + b", " + wrong + b"]")
+    assert status == 400
+    assert text.startswith("Missing or wrong input")
+    assert said in text
+    assert ask("/info")["vectorCount"] == 0

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from clew.engine.engine import Engine
+from clew.types import IndexType
 
 RECORD = {
     "id": "a",
@@ -122,8 +128,11 @@ def check(http: httpx.Client, uuid: str, endpoint: str, body: bytes, namespace: 
 
 
 def run(http: httpx.Client, ask: Any, examples: int) -> None:
-    ask("/upsert", [{"id": str(i), "vector": [1, i], "metadata": {"n": i}} for i in range(20)])
-    uuid = ask("/resumable-query", {"vector": [1, 0], "topK": 2})["uuid"]
+    about = ask("/info")
+    dense, sparse = {"vector": [1, 0]}, {"sparseVector": SPARSE}
+    parts = {"DENSE": dense, "SPARSE": sparse, "HYBRID": {**dense, **sparse}}[about["indexType"]]
+    ask("/upsert", [{"id": str(i), **parts, "metadata": {"n": i}} for i in range(20)])
+    uuid = ask("/resumable-query", {**parts, "topK": 2})["uuid"]
 
     @settings(max_examples=examples, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     @given(bodies(), NAMESPACES)
@@ -131,13 +140,33 @@ def run(http: httpx.Client, ask: Any, examples: int) -> None:
         check(http, uuid, *asked, namespace)
 
     no_answer_is_a_500()
-    assert ask("/info")["dimension"] == 2
+    assert ask("/info")["dimension"] == (0 if about["indexType"] == "SPARSE" else 2)
+
+
+class Pair:
+    """Texts as two numbers."""
+
+    name, dimension = "pair", 2
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([[len(text), 1] for text in texts], dtype=np.float32)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        return np.array([len(text), 1], dtype=np.float32)
+
+
+@pytest.fixture(params=["DENSE", "SPARSE", "HYBRID", "texts"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """An index of every type, and one of both halves with models."""
+    if request.param != "texts":
+        return Engine.open(None, type=IndexType(request.param))
+    return Engine.open(None, type=IndexType.HYBRID, embedding_model=Pair(), sparse_embedding_model="BM25")
 
 
 def test_a_body_that_was_changed_is_answered_or_refused(http: httpx.Client, ask: Any) -> None:
-    run(http, ask, 300)
+    run(http, ask, 200)
 
 
 @pytest.mark.slow
 def test_many_bodies_that_were_changed_are_answered_or_refused(http: httpx.Client, ask: Any) -> None:
-    run(http, ask, 3_000)
+    run(http, ask, 2_000)

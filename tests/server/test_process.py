@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import signal
+import socket
 import stat
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from clew import AlreadyOpen, ClientError, Index, StorageError, cli
 from clew.engine.lock import DirectoryLock
 from serving import serving
+
+ROOT = Path(__file__).parents[2]
 
 
 def create(directory: Path, name: str, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[str, str]:
@@ -52,6 +61,32 @@ def test_indexes_have_their_own_paths_tokens_and_data_and_outlive_the_server(
         assert [hit.id for hit in index.query([1.0, 0.0])] == ["a", "b"]
 
 
+def test_a_server_that_is_told_to_stop_finishes_and_keeps_what_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, _ = create(tmp_path, "films", capsys)
+    headers = {"Authorization": f"Bearer {token}"}
+    rows = np.random.default_rng(1).standard_normal((6000, 64)).round(4).tolist()
+    body = json.dumps([{"id": str(i), "vector": row} for i, row in enumerate(rows)]).encode()
+    with serving(str(tmp_path)) as (url, process), ThreadPoolExecutor(1) as other:
+        # Another connection is open and idle meanwhile, and a query is.
+        idle = httpx.Client(base_url=f"{url}/films", headers=headers)
+        uuid = idle.post("/resumable-query", json={"vector": [1.0] * 64}).json()["result"]["uuid"]
+        asked = other.submit(httpx.post, f"{url}/films/upsert", content=body, headers=headers, timeout=60)
+        while "clew_vectors" not in httpx.get(f"{url}/metrics").text or not asked.running():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert asked.result().json() == {"result": "Success"}
+        idle.close()
+    assert (process.returncode, log) == (0, "")
+    with serving(str(tmp_path)) as (url, _):
+        assert httpx.post(f"{url}/films/info", headers=headers).json()["result"]["vectorCount"] == 6000
+        more = httpx.post(f"{url}/films/resumable-query-next", json={"uuid": uuid}, headers=headers)
+        assert more.json() == {"result": []}  # it goes on, and sees what was there when it began
+
+
 def test_dev_serves_one_open_index_and_its_lines_to_try_work() -> None:
     with serving("--dev") as (url, process):
         with Index(url) as index:
@@ -61,6 +96,23 @@ def test_dev_serves_one_open_index_and_its_lines_to_try_work() -> None:
         assert url in out
         assert out.count("curl") == 2
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/clients.md"])
+def test_the_lines_for_curl_of_the_docs_work(page: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    lines = re.findall(r"^curl .*$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert len(lines) >= 2
+    said = ""
+    with serving("--dev") as (url, _):
+        for line in lines:
+            uuid = re.search(r'"uuid":"([^"]+)"', said)
+            here = line.replace("http://127.0.0.1:8080", url).replace("UUID", uuid[1] if uuid else "")
+            done = subprocess.run(here, shell=True, capture_output=True, text=True, timeout=30)
+            assert done.stdout.startswith(('{"result":', "# HELP")), (line, done.stdout)
+            said += done.stdout
+    assert '"result":[{"id":"a","score":1.0}]' in said
 
 
 @pytest.mark.parametrize(
@@ -78,6 +130,23 @@ def test_a_wrong_call_says_what_is_wrong(
 ) -> None:
     assert cli.main([argument.replace("{}", str(tmp_path)) for argument in arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "not-a-host.invalid"])
+def test_an_address_that_cannot_be_had_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from clew.server.run import Options, serve
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ClientError, match=f"cannot listen on {host}, port {port}: "):
+            serve(Options(None, host, port))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_server_listens_on_ipv6_too() -> None:
+    with serving("--dev", host="::1") as (url, _):
+        assert url.startswith("http://[::1]:")
+        assert httpx.post(f"{url}/info").status_code == 200
 
 
 DIGEST = f'token_sha256 = "{"0" * 64}"'

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import re
 import socket
 import time
+import weakref
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from clew.commands import UpsertArrays
 from clew.engine.engine import Engine
 from clew.server.app import Limits
-from clew.server.lines import Line
+from clew.server.lines import Exchange, Line
 from clew.wire import OPERATIONS
 from opening import TOKEN, ThreadedServer, server
 
@@ -34,6 +39,23 @@ def test_every_method_is_taken_and_its_body_read(ask: Any, method: str) -> None:
     assert ask("/fetch/ns", {"ids": ["a"]}, method) == [{"id": "a"}]
     assert ask("/info", None, method)["vectorCount"] == 1
     assert ask("/delete/ns", {"ids": ["a"]}, method) == {"deleted": 1}
+
+
+def test_what_the_go_and_php_sdks_send_is_understood(ask: Any) -> None:
+    ask("/upsert/ns", [{"id": "dGVzdA==", "vector": [1, 2]}, {"id": "7", "vector": [3, 4]}])
+    assert ask("/list-namespaces", b"null") == ask("/list-namespaces", None, "GET") == ["", "ns"]
+    assert ask("/info", b"null")["vectorCount"] == ask("/info", None, "GET")["vectorCount"] == 2
+    assert ask("/range/ns", {"cursor": "", "includeVectors": True})["nextCursor"] == ""
+    page = ask("/range/ns", {"cursor": "0", "limit": 1, "prefix": ""}, "GET")
+    assert page == {"nextCursor": "1", "vectors": [{"id": "dGVzdA=="}]}
+    assert ask("/fetch/ns", {"ids": ["7"], "includeVectors": True}, "GET") == [
+        {"id": "7", "vector": [3.0, 4.0]}
+    ]
+    assert ask("/random/ns", None, "GET")["vector"] in ([1.0, 2.0], [3.0, 4.0])
+    assert ask("/delete/ns", b"dGVzdA==") == {"deleted": 1}
+    assert ask("/delete/ns", {"ids": ["7"]}, "DELETE") == {"deleted": 1}
+    assert ask("/reset/ns", None, "DELETE") == ask("/reset?all=true", None, "DELETE") == "Success"
+    assert ask("/delete-namespace/ns", None, "DELETE") == "Success"
 
 
 def test_head_answers_without_a_body_and_the_connection_goes_on(http: httpx.Client) -> None:
@@ -152,6 +174,70 @@ def test_endpoints_without_arguments_ignore_the_body(ask: Any, body: bytes) -> N
     assert ask("/delete-namespace/ns", body) == "Success"
 
 
+def test_an_answer_comes_in_one_piece_and_the_next_on_the_same_connection(http: httpx.Client) -> None:
+    head = f"POST {http.base_url.path}info HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as line:
+        for _ in range(20):
+            line.sendall(head.encode())
+            piece = line.recv(65_536)
+            assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert piece.endswith(b"}}")
+        line.sendall(3 * head.encode())  # three at once are answered one after another
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 OK") < 3 or not answers.endswith(b"}}"):
+            answers += line.recv(65_536)
+
+
+def test_nothing_of_a_request_is_left_once_the_next_has_come(
+    http: httpx.Client, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[weakref.ref[Exchange]] = []
+
+    class Watched(Exchange):
+        __slots__ = ("__weakref__",)
+
+        def __init__(self, cycle: Any) -> None:
+            super().__init__(cycle)
+            left.append(weakref.ref(self))
+
+    monkeypatch.setattr("clew.server.lines.Exchange", Watched)
+    gc.disable()
+    try:
+        ask("/upsert", {"id": "a", "vector": [1, 2]})
+        for _ in range(10):
+            ask("/query", {"vector": [1, 2]})
+            http.post("/query", content=b"{")
+            ask("/fetch", {"ids": ["a"]})
+        alive = sum(one() is not None for one in left)
+    finally:
+        gc.enable()
+    assert (len(left), alive <= 1) == (31, True)
+
+
+def test_an_old_client_is_answered_and_its_connection_closed(http: httpx.Client) -> None:
+    head = f"POST {http.base_url.path}info HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as old:
+        old.sendall(head.encode())
+        answer = b""
+        while part := old.recv(65_536):
+            answer += part
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(b"}}")
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(http: httpx.Client) -> None:
+    body = b'{"id": "a", "vector": [1]}'
+    head = (
+        f"POST {http.base_url.path}upsert HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as polite:
+        polite.sendall(head.encode())
+        assert polite.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        polite.sendall(body)
+        assert polite.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_the_content_type_does_not_matter(http: httpx.Client) -> None:
     for kind in ("application/x-www-form-urlencoded", "text/plain", "nonsense"):
         body = b'{"id": "a", "vector": [1]}'
@@ -228,6 +314,49 @@ def test_a_slow_head_that_comes_in_time_is_answered_and_so_is_the_next() -> None
         server.close()
 
 
+def test_a_head_without_end_is_not_read_for_ever(http: httpx.Client) -> None:
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as endless:
+        endless.sendall(b"GET / HTTP/1.1\r\n")
+        answer = b""
+        with contextlib.suppress(ConnectionError):  # it goes on sending when the other side has had enough
+            for _ in range(10_000):
+                endless.sendall(b"X-More: " + b"x" * 10_000 + b"\r\n")
+            pytest.fail("100 MB were taken")
+        with contextlib.suppress(ConnectionError):
+            answer = endless.recv(1000)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    assert http.get("/info").status_code == 200
+
+
+class Impatient(Line):
+    stalled_seconds = 0.3
+
+
+def test_an_answer_that_nobody_takes_is_let_go_and_one_that_is_taken_slowly_is_not() -> None:
+    server = ThreadedServer(line=Impatient)
+    try:
+        hosted = server.host(Engine.open(None))
+        rows = np.random.default_rng(1).standard_normal((1000, 1000), np.float32)
+        hosted.engine.execute(UpsertArrays(tuple(map(str, range(1000))), rows))
+        body = b'{"limit": 1000, "includeVectors": true}'
+        head = f"POST /{hosted.name}/range HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+        for first_s, then_s, whole in ((0.0, 0.05, True), (2.0, 0.0, False)):
+            with socket.create_connection(address, 20) as slow:
+                slow.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                answer = slow.recv(1000)
+                time.sleep(first_s)
+                size = int(re.findall(rb"content-length: (\d+)", answer)[0]) + answer.index(b"\r\n\r\n") + 4
+                taken = len(answer)
+                with contextlib.suppress(ConnectionError):
+                    while taken < size and (part := slow.recv(size // 20)):
+                        taken += len(part)
+                        time.sleep(then_s)
+                assert (taken == size) is whole
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x00\xa5", b"GET  / / /\r\n\r\n"])
 def test_what_is_no_http_is_answered_in_the_form_of_every_error(http: httpx.Client, sent: bytes) -> None:
     with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as odd:
@@ -291,7 +420,7 @@ def test_batches_are_right_whether_they_are_quick_or_not(ask: Any, monkeypatch: 
     uuid = ask("/resumable-query", {"vector": [1, 0], "topK": 1})["uuid"]
     ids = ["0"]
     for seconds in (1.0, 1.0, 0.0, 0.0, 1.0, 0.0):
-        monkeypatch.setattr("clew.server.cursors.INLINE_SECONDS_MAX", seconds)
+        monkeypatch.setattr("clew.server.pace.INLINE_SECONDS_MAX", seconds)
         ids += [hit["id"] for hit in ask("/resumable-query-next", {"uuid": uuid, "additionalK": 10})]
     assert ids == [str(i) for i in range(61)]
 

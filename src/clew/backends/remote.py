@@ -20,8 +20,7 @@ from clew.wire import OPERATIONS, Request, raised, request
 
 T = TypeVar("T")
 
-# A write is answered once it is indexed, which takes a while for thousands of records.
-TIMEOUT = httpx.Timeout(120.0, connect=10.0, pool=None)
+CONNECT_SECONDS_MAX = 10.0
 # Connections that idle are closed by us first: were it the server, a write could meet the closing and
 # nobody would know whether it was carried out. Servers wait a minute or more.
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30.0)
@@ -118,13 +117,13 @@ class AsyncRemoteBackend:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
+    headers, seconds = {"Content-Type": "application/json"}, settings.timeout_s
     if settings.token is not None:
         headers["Authorization"] = f"Bearer {settings.token}"
     return {
         "base_url": settings.url or "",
         "headers": headers,
-        "timeout": TIMEOUT,
+        "timeout": httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS_MAX), pool=None),
         "limits": LIMITS,
         "verify": _ssl_context(),
     }

@@ -8,15 +8,30 @@ from pathlib import Path
 from clew.cli.options import Commands, add_metric, positive
 from clew.errors import ClientError
 
+EXAMPLES = """\
+examples:
+  clew serve --dev                       one open index to try, at http://127.0.0.1:8080
+  clew create data films                 make an index, and print its tokens
+  clew serve data                        serve it at http://127.0.0.1:8080/films
+  clew serve data --host 0.0.0.0         to other machines as well, behind a proxy that speaks TLS
+
+A client needs the URL and one of the tokens. /health, /ready, /metrics and /openapi.json need none.
+"""
+
 
 def add(commands: Commands) -> None:
     """Both commands."""
-    serve = commands.add_parser("serve", help="make indexes available over HTTP")
-    serve.description = (
-        "Serves every index that `clew create DIR NAME` made, each at http://HOST:PORT/NAME, on the wire of "
-        "the Upstash SDKs. With --dev, one index that is open to everybody on this machine: that in DIR, or "
-        "without DIR one in memory. SIGINT and SIGTERM finish what runs, then close everything."
+    serve = commands.add_parser(
+        "serve",
+        help="make indexes available over HTTP",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
     )
+    serve.description = """\
+Serves every index that `clew create DIR NAME` made, each at http://HOST:PORT/NAME, on the
+wire of the Upstash SDKs. With --dev, one index that is open to everybody on this machine:
+that in DIR, or without DIR one in memory. SIGINT and SIGTERM finish what runs, then close
+everything."""
     serve.add_argument("directory", metavar="DIR", nargs="?", help="where the indexes are")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=positive, default=8080, metavar="N", help="(default 8080)")

@@ -16,7 +16,15 @@ from clew.client.records import RecordLike
 from clew.client.steps import adrive
 from clew.client.values import SparseLike, VectorLike
 from clew.commands import Info, ListNamespaces
-from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Durability, Location, from_env, resolve
+from clew.config import (
+    RETRIES_DEFAULT,
+    RETRY_INTERVAL_S_DEFAULT,
+    TIMEOUT_S_DEFAULT,
+    Durability,
+    Location,
+    from_env,
+    resolve,
+)
 from clew.types import (
     DeleteResult,
     Embedder,
@@ -62,6 +70,7 @@ class AsyncIndex:
         mapped: bool | None = None,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+        timeout: float = TIMEOUT_S_DEFAULT,
         allow_telemetry: bool = False,
     ) -> None:
         settings = resolve(
@@ -78,6 +87,7 @@ class AsyncIndex:
             mapped=mapped,
             retries=retries,
             retry_interval=retry_interval,
+            timeout=timeout,
         )
         self._carry_by(open_async_backend(settings))
 
@@ -86,10 +96,11 @@ class AsyncIndex:
         cls,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+        timeout: float = TIMEOUT_S_DEFAULT,
         allow_telemetry: bool = False,
     ) -> Self:
         """The index on the server that the environment names."""
-        settings = from_env(retries=retries, retry_interval=retry_interval)
+        settings = from_env(retries=retries, retry_interval=retry_interval, timeout=timeout)
         return cls.over(open_async_backend(settings))
 
     @classmethod

@@ -16,7 +16,15 @@ from clew.client.records import RecordLike
 from clew.client.steps import drive
 from clew.client.values import SparseLike, VectorLike
 from clew.commands import Info, ListNamespaces
-from clew.config import RETRIES_DEFAULT, RETRY_INTERVAL_S_DEFAULT, Durability, Location, from_env, resolve
+from clew.config import (
+    RETRIES_DEFAULT,
+    RETRY_INTERVAL_S_DEFAULT,
+    TIMEOUT_S_DEFAULT,
+    Durability,
+    Location,
+    from_env,
+    resolve,
+)
 from clew.types import (
     DeleteResult,
     Embedder,
@@ -59,6 +67,7 @@ class Index:
     mapped: of a directory: leave vectors in its files and read them when they are needed, so that an index
     larger than memory opens; None does so where they would take more than half of the memory.
     retries, retry_interval: how often a request to a server is tried again, and the seconds between.
+    timeout: the seconds that one may take, of which at most 10 to connect.
     allow_telemetry: accepted so that code written for other clients runs; nothing is ever sent.
 
     Every call raises `ClientError` for an argument it cannot use, and then has changed nothing.
@@ -80,6 +89,7 @@ class Index:
         mapped: bool | None = None,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+        timeout: float = TIMEOUT_S_DEFAULT,
         allow_telemetry: bool = False,
     ) -> None:
         settings = resolve(
@@ -96,6 +106,7 @@ class Index:
             mapped=mapped,
             retries=retries,
             retry_interval=retry_interval,
+            timeout=timeout,
         )
         self._carry_by(open_backend(settings))
 
@@ -104,10 +115,11 @@ class Index:
         cls,
         retries: int = RETRIES_DEFAULT,
         retry_interval: float = RETRY_INTERVAL_S_DEFAULT,
+        timeout: float = TIMEOUT_S_DEFAULT,
         allow_telemetry: bool = False,
     ) -> Self:
         """The index on the server that the environment names."""
-        settings = from_env(retries=retries, retry_interval=retry_interval)
+        settings = from_env(retries=retries, retry_interval=retry_interval, timeout=timeout)
         return cls.over(open_backend(settings))
 
     @classmethod

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from clew.errors import ClewError, ClientError, Forbidden, Unauthorized
 from clew.server.auth import Access
 from clew.server.hosted import Hosted
-from clew.server.lines import WHOLE
+from clew.server.lines import EXCHANGE, Exchange
 from clew.server.metrics import Metrics
 from clew.wire import OPERATIONS, Operation, document, failure, status_of, type_of
 
@@ -104,7 +104,7 @@ class Api:
         if undo is not None and await Request(scope, receive).is_disconnected():
             undo()
         else:
-            await _send(send, status, result)
+            await _send(scope, send, status, result)
         self._note(scope, target, status, len(result), time.perf_counter() - began)
 
     def _target(self, raw_path: bytes) -> _Target:
@@ -117,8 +117,11 @@ class Api:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         most = self._limits.body_bytes
-        if WHOLE in scope.get("extensions", ()):
-            return await _received(receive, most)
+        exchange = _exchange(scope)
+        if exchange is not None and (body := exchange.body) is not None:
+            if len(body) > most:
+                raise _too_large(most)
+            return body
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > most:
                 raise _too_large(most)
@@ -233,7 +236,16 @@ def _too_large(most: int) -> ClientError:
     return _TooLarge(f"the body is larger than {most} bytes")
 
 
-async def _send(send: Send, status: int, body: bytes) -> None:
+def _exchange(scope: Scope) -> Exchange | None:
+    exchange: Exchange | None = scope.get("extensions", {}).get(EXCHANGE)
+    return exchange
+
+
+async def _send(scope: Scope, send: Send, status: int, body: bytes) -> None:
+    exchange = _exchange(scope)
+    if exchange is not None and status != 405:
+        await exchange.answer(status, body)
+        return
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if status == 405:
         headers.append((b"allow", ", ".join(sorted(METHODS)).encode()))

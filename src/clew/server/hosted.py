@@ -16,8 +16,9 @@ from clew.commands import AnyCommand, EndQuery, FetchNext, Info, Query, StartQue
 from clew.engine.engine import Engine
 from clew.errors import ClewError, ClientError
 from clew.server.auth import Access, Tokens
-from clew.server.cursors import Owners, Quick
+from clew.server.cursors import Owners
 from clew.server.metrics import State
+from clew.server.pace import Quick, Slow
 from clew.wire import Operation
 
 T = TypeVar("T")
@@ -27,13 +28,15 @@ T = TypeVar("T")
 _EMPTY: dict[type[AnyCommand], Any] = {FetchNext: [], EndQuery: "Success"}
 
 # What is about as quick as the way to another thread and back (some 50 us) is done at once: a query that
-# walks the graph for few results, further batches like the last. It holds up nobody. All else may take long.
+# walks the graph for few results, further batches like the last. It holds up nobody; where it does, `pace`
+# finds out. All else may take long.
 MAYBE_QUICK = frozenset({"query", "resumable-query-next"})
 INLINE_TOP_K_MAX = 100
 INLINE_BODY_MAX = 64 * 1024
 # Of one request, which is all or none: more would hold up other writes for many seconds.
 RECORDS_MAX = 100_000
-READ_THREADS_MIN = 4
+# Enough that some reads which take long leave threads for the others. What is short and ready takes turns.
+READ_THREADS = 32
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,19 +45,22 @@ class _Done(NamedTuple):
     command: AnyCommand
     answer: Any
     result: bytes
-    seconds: float
+    seconds: float  # that passed
+    busy_s: float  # of which its thread had the processor
 
 
 class Pool:
-    """Threads for reads, shared by the indexes of a server."""
+    """Threads for reads and for the embedding of texts, shared by the indexes of a server."""
 
     def __init__(self) -> None:
-        threads = max(READ_THREADS_MIN, os.cpu_count() or 1)
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="clew-read")
+        self.reads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="clew-read")
+        # Models take all of a processor, for as long as there are texts.
+        self.texts = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="clew-text")
 
     def close(self) -> None:
         """Wait for what is under way."""
-        self.executor.shutdown()
+        self.reads.shutdown()
+        self.texts.shutdown()
 
 
 class Hosted:
@@ -71,9 +77,9 @@ class Hosted:
         self.engine = engine
         self.tokens = tokens
         self.records_max = records_max
-        self._reads = pool.executor
+        self._reads, self._texts = pool.reads, pool.texts
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"clew-write-{name}")
-        self._quick = Quick()
+        self._quick, self._slow = Quick(), Slow()
         self._owners = Owners()
 
     async def answer(
@@ -86,7 +92,7 @@ class Hosted:
 
         if operation.name == "upsert-data":  # what models take long for, writes need not wait for
             texts = await self._on(
-                self._reads, lambda: self._embedded(operation.command(body, namespace, query_string))
+                self._texts, lambda: self._embedded(operation.command(body, namespace, query_string))
             )
             done = await self._on(self._writes, lambda: self._carry(operation, access, texts))
         elif operation.name not in MAYBE_QUICK or len(body) > INLINE_BODY_MAX:
@@ -100,6 +106,8 @@ class Hosted:
                 done = await self._on(self._reads, lambda: self._carry(operation, access, command))
             if isinstance(command, FetchNext):
                 self._quick.note(command.uuid, done.seconds)
+            elif quick and isinstance(command, Query):
+                self._slow.note(command, done.busy_s)
             if quick:
                 return done.result, None
         return done.result, self._undoing(done)
@@ -107,7 +115,8 @@ class Hosted:
     def _is_quick(self, command: AnyCommand) -> bool:
         if isinstance(command, Query):
             dense = command.data is None and command.sparse_vector is None
-            return dense and not command.filter and command.top_k <= INLINE_TOP_K_MAX
+            few = command.top_k <= INLINE_TOP_K_MAX
+            return dense and few and not command.filter and command not in self._slow
         if isinstance(command, FetchNext):
             return self._quick.take(command.uuid) and command.additional_k <= INLINE_TOP_K_MAX
         return False
@@ -140,7 +149,7 @@ class Hosted:
             )
 
     def _carry(self, operation: Operation, access: Access, command: AnyCommand) -> _Done:
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.thread_time()
         self._require_few(command)
         if isinstance(command, FetchNext | EndQuery):
             self._owners.require(command.uuid, access)
@@ -151,7 +160,7 @@ class Hosted:
         if isinstance(command, StartQuery):
             self._owners.note(answer[0], access)
         result = _encode({"result": operation.result(answer)})
-        return _Done(command, answer, result, time.perf_counter() - began)
+        return _Done(command, answer, result, time.perf_counter() - began, time.thread_time() - busy)
 
     def _undo(self, command: AnyCommand, answer: Any) -> None:
         with contextlib.suppress(ClewError):  # it was stopped meanwhile

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ HOST_DEFAULT, PORT_DEFAULT = "127.0.0.1", 8080
 # Longer than clients keep a connection that idles, so that they close it, and never write into a closing one.
 KEEP_ALIVE_S = 75
 GRACE_S = 30
+# How long the event loop waits for its turn while other threads work in Python: by default 5 ms, each time.
+SWITCH_S = 0.001
 # A connection each; more wait in the queue of the system.
 BACKLOG = 2048
 
@@ -52,12 +55,12 @@ def serve(options: Options) -> None:
     access.setLevel(logging.INFO)
     access.propagate = False
     access.addHandler(_bare_lines())
-    with opened(options) as indexes:
+    _take_all_files()
+    sys.setswitchinterval(SWITCH_S)
+    with opened(options) as indexes, _listening(options) as listening:
         app = make_app(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
         config = uvicorn.Config(
             app,
-            host=options.host,
-            port=options.port,
             lifespan="off",
             access_log=False,
             http=Line,
@@ -69,7 +72,7 @@ def serve(options: Options) -> None:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
-        _run(uvicorn.Server(config), options, list(indexes))
+        _run(uvicorn.Server(config), listening, _greeting(options, list(indexes)))
 
 
 @contextlib.contextmanager
@@ -113,15 +116,33 @@ def _entries(directory: Path, stack: contextlib.ExitStack) -> list[catalogue.Ind
     return entries
 
 
-def _run(server: uvicorn.Server, options: Options, names: list[str]) -> None:
+def _listening(options: Options) -> socket.socket:
+    host, port = options.host, options.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ClientError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+
+
+def _run(server: uvicorn.Server, listening: socket.socket, greeting: str) -> None:
     # uvicorn raises a signal again once it has shut down. Here it has done its work by then.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        print(_greeting(options, names), flush=True)
-        server.run()
+        print(greeting, flush=True)
+        server.run([listening])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _take_all_files() -> None:
+    """A connection takes a file, and the soft limit is often 1,024, for programs with select()."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # no such thing here, or not allowed
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _ignore(number: int, frame: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from clew import commands as c
@@ -11,19 +12,26 @@ from clew import types as t
 from clew.errors import ServerError
 from clew.wire import answers as a
 
+# An answer of more records is encoded record by record, for the reason that `commands` has for large bodies.
+TOGETHER_MAX = 32
+
+_encode = msgspec.json.Encoder().encode
+
 # -- the server's side
 
 
 def hits(results: list[t.QueryResult]) -> list[a.Hit]:
     """Of a query or a batch."""
-    return [a.Hit(r.id, r.score, r.vector, _sparse(r.sparse_vector), r.metadata, r.data) for r in results]
+    return _apart(
+        [a.Hit(r.id, r.score, r.vector, _sparse(r.sparse_vector), r.metadata, r.data) for r in results]
+    )
 
 
 def hits_of_all(results: list[Any]) -> list[Any]:
     """Of one query, or of an array of them. An array of exactly one is answered flat, as the service does."""
     if not results or isinstance(results[0], t.QueryResult):
         return hits(results)
-    return hits(results[0]) if len(results) == 1 else list(map(hits, results))
+    return hits(results[0]) if len(results) == 1 else _apart(list(map(hits, results)))
 
 
 def started(answer: tuple[str, list[t.QueryResult]]) -> a.Started:
@@ -41,12 +49,12 @@ def found(record: t.FetchResult | None) -> a.Found | None:
 
 def all_found(records: list[t.FetchResult | None]) -> list[a.Found | None]:
     """Of a fetch."""
-    return list(map(found, records))
+    return _apart(list(map(found, records)))
 
 
 def page(answer: t.RangeResult) -> a.Page:
     """Of a range."""
-    return a.Page(answer.next_cursor, [one for one in map(found, answer.vectors) if one])
+    return a.Page(answer.next_cursor, _apart([one for one in map(found, answer.vectors) if one]))
 
 
 def about(info: t.InfoResult) -> a.About:
@@ -65,6 +73,10 @@ def about(info: t.InfoResult) -> a.About:
         else a.DenseHalf(dense.dimension, dense.similarity_function, dense.embedding_model),
         None if sparse is None else a.SparseHalf(sparse.embedding_model),
     )
+
+
+def _apart(rows: list[Any]) -> list[Any]:
+    return rows if len(rows) <= TOGETHER_MAX else [msgspec.Raw(_encode(row)) for row in rows]
 
 
 def _sparse(vector: t.SparseVector | None) -> a.Sparse | None:
