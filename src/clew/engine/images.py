@@ -163,7 +163,7 @@ class Images:
                     self._kept[namespace.number] = (namespace, weakref.ref(generation), size)
                     self._refused.pop(namespace.number, None)
             sync_directory(path.parent)
-        except (OSError, DamagedImage) as error:
+        except (OSError, DamagedImage, MemoryError) as error:
             self._refused[namespace.number] = generation.graph.size
             _log.warning("%s cannot be written; nothing is lost, opening takes longer: %s", path, error)
         finally:
