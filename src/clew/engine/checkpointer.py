@@ -23,11 +23,16 @@ WAIT_MS = 100
 
 
 class Checkpointer:
-    """Copies the log into the file on a thread of its own, which starts with the first need."""
+    """Copies the log into the file on a thread of its own, which starts with the first need.
+
+    failed: the disk refused a sync or a write, so that nobody knows what it has of log and file. Nothing more
+    is copied then: the log must stay for the next opening.
+    """
 
     def __init__(self, connect: Callable[[], apsw.Connection], page_bytes: int) -> None:
         self._connect = connect
         self._page_bytes = page_bytes
+        self.failed = False
         self._turn = threading.Lock()
         self._bytes = 0
         self._background = Background(self, Checkpointer.work, "clew-checkpoint")
@@ -41,7 +46,7 @@ class Checkpointer:
 
     def work(self) -> None:
         """Checkpoint once."""
-        with suppress(apsw.Error):  # what the disk refuses now a commit will meet, and say
+        with suppress(apsw.Error):  # the next commit says so
             self._run("RESTART" if self._bytes >= RESTART_BYTES else "PASSIVE")
 
     def truncate(self) -> None:
@@ -54,9 +59,22 @@ class Checkpointer:
 
     def _run(self, mode: str) -> None:
         with self._turn:
+            if self.failed:
+                return
             connection = self._connect()
             connection.set_busy_timeout(WAIT_MS)
             try:
                 connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            except apsw.FullError:  # the log has it all
+                raise
+            except apsw.Error:
+                self.failed = True
+                keep_log(connection)
+                raise
             finally:
                 connection.close()
+
+
+def keep_log(connection: apsw.Connection) -> None:
+    """The connection does not checkpoint when it is closed, though it be the last."""
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
