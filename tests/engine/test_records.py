@@ -283,9 +283,7 @@ def test_a_store_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
     file.execute("PRAGMA journal_mode = WAL")
     file.execute((Path(__file__).parents[1] / "formats" / "records-1.sql").read_text())
     file.close()
-    with pytest.raises(
-        StorageError, match="version 1: opening it once without read_only makes it version 3"
-    ):
+    with pytest.raises(StorageError, match="version 1: opening it once without read_only makes it version 3"):
         SqliteRecords(tmp_path, SETTINGS, read_only=True)
     records = SqliteRecords(tmp_path, SETTINGS)
     assert listed(records) == ["a", "b"]
