@@ -14,9 +14,8 @@ from clew.engine.background import Background
 # a commit, as SQLite would, it held that commit up for 60 to 130 ms.
 CHECKPOINT_BYTES = 16 << 20
 # Past this many the log is also begun anew, for which a writer waits; else one that never pauses lets it
-# grow.
-RESTART_BYTES = 512 << 20
-
+# grow. Once no more than so many bytes are left to be copied, some ms; or whatever there is past the last.
+RESTART_BYTES, RESTART_LEFT_BYTES, LOG_BYTES_MAX = 64 << 20, 4 << 20, 512 << 20
 
 # How long a checkpoint that begins the log anew waits for readers to be done, and writers for it.
 WAIT_MS = 100
@@ -47,7 +46,9 @@ class Checkpointer:
     def work(self) -> None:
         """Checkpoint once."""
         with suppress(apsw.Error):  # the next commit says so
-            self._run("RESTART" if self._bytes >= RESTART_BYTES else "PASSIVE")
+            left = self._run("PASSIVE")
+            if self._bytes >= (RESTART_BYTES if left <= RESTART_LEFT_BYTES else LOG_BYTES_MAX):
+                self._run("RESTART")
 
     def truncate(self) -> None:
         """Checkpoint all of it and cut the log to nothing, as far as readers allow."""
@@ -57,14 +58,16 @@ class Checkpointer:
         """End the thread."""
         self._background.close()
 
-    def _run(self, mode: str) -> None:
+    def _run(self, mode: str) -> int:
+        """How many bytes of the log are left to be copied."""
         with self._turn:
             if self.failed:
-                return
+                return 0
             connection = self._connect()
             connection.set_busy_timeout(WAIT_MS)
             try:
-                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+                [(_, pages, copied)] = connection.execute(f"PRAGMA wal_checkpoint({mode})")
+                return int((pages - copied) * self._page_bytes)
             except apsw.FullError:  # the log has it all
                 raise
             except apsw.Error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 from clew.errors import AlreadyOpen, StorageError
 
 LOCK_FILE = "clew.lock"
+
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class DirectoryLock:
@@ -20,7 +23,8 @@ class DirectoryLock:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise StorageError(f"cannot open {path}: {error.strerror}") from error
+            hint = "; read_only=True opens it for reading" if error.errno in READ_ONLY else ""
+            raise StorageError(f"cannot open {path}: {error.strerror}{hint}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

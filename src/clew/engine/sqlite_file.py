@@ -218,10 +218,11 @@ class SqliteFile:
 
     def _as_ours(self, error: apsw.Error) -> StorageError:
         if isinstance(error, apsw.NotADBError | apsw.CorruptError):
-            return Corruption(self.name, "the records of a Clew index", str(error))
+            return Corruption(self.name, "an SQLite database that is whole", str(error))
         if isinstance(error, apsw.FullError):
             return StorageError(f"{self.name}: the disk is full; nothing was written")
-        return StorageError(f"{self.name}: {error}")
+        code = apsw.mapping_extended_result_codes.get(error.extendedresult)  # what it was that failed
+        return StorageError(f"{self.name}: {error} ({code})" if code else f"{self.name}: {error}")
 
     @property
     def _doubtful(self) -> bool:
