@@ -207,9 +207,9 @@ def _asleep(bench: Bench, engine: Engine, directory: Path) -> Measured:
     for i in range(HIBERNATED):
         near = queries[i % len(queries)] + draw.normal(0, 0.01, queries.shape[1]).astype(np.float32)
         engine.execute(StartQuery(Query(near, top_k=DEPTH)))
-    engine._saved.settle()
+    engine._parts.saved.settle()
     held = (directory / QUERIES_FILE).stat().st_size
-    taken = _timed(lambda: engine._saved.active())
+    taken = _timed(lambda: engine._parts.saved.active())
     engine.execute(Compact())
     return bench.record(
         "durable",
