@@ -12,9 +12,10 @@ from pathlib import Path
 
 from clew._core import DamagedImage, Graph
 from clew.engine.catalog import Catalog
+from clew.engine.disk import sync_directory
 from clew.engine.fair import FairLock
 from clew.engine.generation import Generation
-from clew.engine.image import UnfitImage, encode_note, note_of, read_image, state_of, sync_directory
+from clew.engine.image import UnfitImage, encode_note, note_of, read_image, state_of
 from clew.engine.memory import fits_memory
 from clew.engine.namespace import Namespace
 from clew.engine.parts import HybridPart

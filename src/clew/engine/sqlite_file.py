@@ -221,7 +221,9 @@ class SqliteFile:
             return Corruption(self.name, "an SQLite database that is whole", str(error))
         if isinstance(error, apsw.FullError):
             return StorageError(f"{self.name}: the disk is full; nothing was written")
-        code = apsw.mapping_extended_result_codes.get(error.extendedresult)  # what it was that failed
+        code = apsw.mapping_extended_result_codes.get(
+            getattr(error, "extendedresult", 0)
+        )  # what it was that failed
         return StorageError(f"{self.name}: {error} ({code})" if code else f"{self.name}: {error}")
 
     @property
