@@ -305,3 +305,22 @@ def test_the_log_is_checkpointed_by_a_thread(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / RECORDS_FILE).stat().st_size > before
     records.close()
     assert not [one for one in threading.enumerate() if one.name == "clew-checkpoint"]
+
+
+def test_the_log_of_many_small_writes_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.engine.checkpointer.CHECKPOINT_BYTES", 1 << 18)
+    monkeypatch.setattr("clew.engine.checkpointer.RESTART_BYTES", 1 << 20)
+    records = SqliteRecords(tmp_path, SETTINGS)
+    reader = SqliteRecords(tmp_path, SETTINGS, read_only=True)
+    for i in range(60):
+        add(records, f"held{i}")
+    held = (tmp_path / f"{RECORDS_FILE}-wal").stat().st_size
+    assert held > 1 << 20
+    reader.close()
+    checkpointer = records.file._checkpointer
+    assert checkpointer is not None
+    until = time.monotonic() + 10
+    while checkpointer._bytes > 1 << 19 and time.monotonic() < until:
+        add(records, f"n{records.seq}")
+    assert checkpointer._bytes <= 1 << 19
+    records.close()

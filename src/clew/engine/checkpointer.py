@@ -17,8 +17,9 @@ CHECKPOINT_BYTES = 16 << 20
 # grow. Once no more than so many bytes are left to be copied, some ms; or whatever there is past the last.
 RESTART_BYTES, RESTART_LEFT_BYTES, LOG_BYTES_MAX = 64 << 20, 4 << 20, 512 << 20
 
-# How long a checkpoint that begins the log anew waits for readers to be done, and writers for it.
-WAIT_MS = 100
+# How long a checkpoint that begins the log anew waits for readers to be done, and writers for it. Where they
+# are not, it is tried again once the log has grown by as much again.
+WAIT_MS = 50
 
 
 class Checkpointer:
@@ -34,6 +35,7 @@ class Checkpointer:
         self.failed = False
         self._turn = threading.Lock()
         self._bytes = 0
+        self._restart_bytes = RESTART_BYTES
         self._background = Background(self, Checkpointer.work, "clew-checkpoint")
 
     def hook(self, connection: apsw.Connection, name: str, pages: int) -> int:
@@ -46,9 +48,11 @@ class Checkpointer:
     def work(self) -> None:
         """Checkpoint once."""
         with suppress(apsw.Error):  # the next commit says so
-            left = self._run("PASSIVE")
-            if self._bytes >= (RESTART_BYTES if left <= RESTART_LEFT_BYTES else LOG_BYTES_MAX):
-                self._run("RESTART")
+            _, left = self._run("PASSIVE")
+            wanted = RESTART_BYTES if left <= RESTART_LEFT_BYTES else LOG_BYTES_MAX
+            if self._bytes >= max(wanted, self._restart_bytes):
+                busy, _ = self._run("RESTART")
+                self._restart_bytes = RESTART_BYTES + (self._bytes if busy else 0)
 
     def truncate(self) -> None:
         """Checkpoint all of it and cut the log to nothing, as far as readers allow."""
@@ -58,19 +62,17 @@ class Checkpointer:
         """End the thread."""
         self._background.close()
 
-    def _run(self, mode: str) -> int:
-        """How many bytes of the log are left to be copied."""
+    def _run(self, mode: str) -> tuple[bool, int]:
+        """Whether readers were in the way, and how many bytes of the log are left to be copied."""
         with self._turn:
             if self.failed:
-                return 0
+                return True, 0
             connection = self._connect()
             connection.set_busy_timeout(WAIT_MS)
             try:
-                [(_, pages, copied)] = connection.execute(f"PRAGMA wal_checkpoint({mode})")
-                return int((pages - copied) * self._page_bytes)
-            except apsw.FullError:  # the log has it all
-                raise
-            except apsw.Error:
+                [(busy, pages, copied)] = connection.execute(f"PRAGMA wal_checkpoint({mode})")
+                return bool(busy), (pages - copied) * self._page_bytes
+            except apsw.IOError:  # where the disk is full, the log still has it all
                 self.failed = True
                 keep_log(connection)
                 raise
