@@ -206,6 +206,24 @@ BARS = (
     ),
     Bar("durable fetch_next of 10 above 1.2 of that in memory, over a commit", 1.0, _durable_fetch, True),
     Bar(
+        "10,000 queries asleep at depth 1,000, megabytes",
+        20,
+        lambda m: m.get("durable", "normal", "10,000 queries asleep at depth 1,000", "megabytes"),
+        True,
+    ),
+    Bar(
+        "fetch_next of 10 sought anew at depth 1,000, milliseconds",
+        5,
+        lambda m: m.get("durable", "normal", "fetch_next of 10, sought anew at depth 1,000", "median_ms"),
+        True,
+    ),
+    Bar(
+        "longest upsert beside checkpoints, milliseconds",
+        100,
+        lambda m: m.get("durable", "full", "upserts beside checkpoints", "longest_ms"),
+        True,
+    ),
+    Bar(
         "import clew, milliseconds",
         150,
         lambda m: _thousandth(m.get("overhead", "clew", "import clew", "median_us")),

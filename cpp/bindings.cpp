@@ -287,6 +287,7 @@ NB_MODULE(_core, m) {
   for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
   m.attr("INSTRUCTION_SETS") = names;
 
+  nb::exception<GivenUp>(m, "GivenUp", PyExc_RuntimeError);
   nb::exception<DamagedImage>(m, "DamagedImage", PyExc_ValueError);
   nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
     try {
@@ -337,7 +338,8 @@ NB_MODULE(_core, m) {
       .def("rows", &rows, "slots"_a)
       .def("save", &save, "path"_a, "note"_a = nb::bytes(""))
       .def_static("load", &load, "path"_a, "mapped"_a = false)
-      .def("compact", &compact, "threads"_a = 1);
+      .def("compact", &compact, "threads"_a = 1)
+      .def("give_up_compacting", &Graph::give_up_compacting);
 
   bind_sparse(m);
   bind_fusion(m);

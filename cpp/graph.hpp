@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "codes.hpp"
@@ -43,6 +44,11 @@ struct View {
 struct Guide {
   std::shared_ptr<const Landmarks> landmarks;
   std::shared_ptr<const Codes> codes;  // none where floats are better; those of all slots of any view taken before
+};
+
+// A compaction was ended before its end.
+class GivenUp : public std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 class Image;
@@ -102,8 +108,10 @@ class Graph {
   Slot apply(const float* added, std::size_t count, std::span<const Slot> removed, Seq seq, unsigned threads);
 
   // A graph of the live slots only, in their order, and the old slot of each. Edges through a removed slot are
-  // replaced by edges to where they led.
+  // replaced by edges to where they led. Throws GivenUp.
   std::unique_ptr<Graph> compact(std::vector<Slot>& old_slots, unsigned threads) const;
+  // compact() ends with GivenUp: the one under way, and each that comes. Any thread may say so.
+  void give_up_compacting() { compacting_given_up_.store(true, std::memory_order_relaxed); }
 
   // What a query works in is kept for the next one, so that a query allocates nothing.
   std::unique_ptr<Scratch> take_scratch() const;
@@ -133,6 +141,7 @@ class Graph {
   Rows<std::atomic<Slot>> edges_into_;
   Rows<std::atomic<Seq>> removed_;
   std::atomic<bool> linked_{false};
+  std::atomic<bool> compacting_given_up_{false};
   // Changed under view_lock_ by the writer, who reads them without.
   std::shared_ptr<const Landmarks> landmarks_;
   std::shared_ptr<Codes> codes_;

@@ -72,6 +72,7 @@ void Graph::inherit_edges(const Graph& old, const Survivors& survivors, unsigned
   }
   in_parallel(0, static_cast<Slot>(survivors.heirs.size()), threads, [&] {
     return [&, pruner = Pruner(*this), targets = std::vector<Slot>()](Slot node) mutable {
+      if (old.compacting_given_up_.load(std::memory_order_relaxed)) throw GivenUp("the compaction was given up");
       if (survivors.heirs[node] == NO_SLOT) return;
       inherited_targets(old, survivors, node, targets);
       if (targets.size() <= options_.degree) {

@@ -125,7 +125,15 @@ class Graph:
         """
 
     def compact(self, threads: int = 1) -> tuple[Graph, NDArray[uint32]]:
-        """A new graph of the live slots, in order, and the old slot of each. This graph is unchanged."""
+        """A new graph of the live slots, in order, and the old slot of each. This graph is unchanged, and another
+        thread may write to it meanwhile. GivenUp where that was asked for.
+        """
+
+    def give_up_compacting(self) -> None:
+        """`compact` raises GivenUp from now on, also the call under way. Any thread may ask for it."""
+
+class GivenUp(RuntimeError):
+    """A compaction was ended before its end."""
 
 class DamagedImage(ValueError):
     """A file is not an image of a graph, or not all of it: save it again from the records."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import apsw
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from clew import Index, cli
+from clew.engine.generation import Generation
 from held import held, served
 from opening import TOKEN
 
@@ -109,6 +112,29 @@ def test_compacting_makes_an_index_smaller(capsys: pytest.CaptureFixture[str]) -
     assert cli.main(["compact", "films"]) == 0
     assert capsys.readouterr().out.startswith("films takes ")
     assert Path("films/clew.sqlite").stat().st_size < size / 3
+    with Index("films") as index:
+        assert held(index) == before
+
+
+def test_a_compaction_interrupted_by_hand_ends_at_once_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.random.default_rng(0).standard_normal((4000, 8))
+    with Index("films") as index:
+        index.upsert_arrays(range(4000), rows)
+        index.delete([str(i) for i in range(1000)])
+        before = held(index)
+    compacted = Generation.compacted
+
+    def interrupted(self: Generation, threads: int) -> object:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.3)
+        return compacted(self, threads)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Generation, "compacted", interrupted)
+        assert cli.main(["compact", "films"]) == 130
+    assert "interrupted: nothing is lost" in capsys.readouterr().err
     with Index("films") as index:
         assert held(index) == before
 

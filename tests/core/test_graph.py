@@ -126,6 +126,17 @@ def test_compacting_an_unlinked_or_empty_graph() -> None:
     assert small.search(np.array([0, 0, 1], np.float32), 5)[0].tolist() == [1, 0]
 
 
+def test_a_compaction_that_is_given_up_leaves_the_graph_as_it_was() -> None:
+    rows = clustered(3000, 8, seed=6)
+    graph = _core.Graph(8, "COSINE")
+    graph.apply(rows, NONE, 1, 2)
+    before = graph.search(rows[0], 10)
+    graph.give_up_compacting()
+    with pytest.raises(_core.GivenUp, match="given up"):
+        graph.compact(2)
+    assert graph.search(rows[0], 10)[0].tolist() == before[0].tolist()
+
+
 def test_a_filter_admits_only_its_slots() -> None:
     rows = clustered(4500, 16, seed=7)
     graph = _core.Graph(16, "EUCLIDEAN")

@@ -64,8 +64,14 @@ class Crashes:
         read: bool = False,
         images: bool = False,
         only: str = "",
+        checkpoints: bool = False,
+        step: int | None = None,
+        traced: str = "",
     ) -> Outcome:
-        """images: the namespaces have them. only: calls count that change a file whose name begins so."""
+        """images: the namespaces have them. only: calls count that change a file whose name begins so.
+        checkpoints: there are many. step: calls count from this one on, and the index is not closed. traced:
+        nothing is disturbed, and all calls are appended to this file.
+        """
         directory.parent.mkdir(parents=True, exist_ok=True)
         told = directory.with_suffix(".told")
         order = {
@@ -81,6 +87,9 @@ class Crashes:
             "read": read,
             "images": images,
             "only": only,
+            "checkpoints": checkpoints,
+            "step": step,
+            "traced": traced,
         }
         assert self._worker.stdin is not None
         assert self._worker.stdout is not None

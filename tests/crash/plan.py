@@ -81,7 +81,7 @@ class Model:
             for id in step.what:
                 records.pop(id, None)
         elif step.kind == "start":
-            self.queries[step.what[0]] = Open(answer["uuid"], dict(records), answer["ids"])
+            self.queries[step.what[0]] = Open(answer["uuid"], dict(records), [*answer["ids"]])
         elif step.kind == "fetch":
             query = self.queries[step.what[0]]
             query.returned += answer["ids"]

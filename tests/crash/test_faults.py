@@ -7,6 +7,7 @@ import os
 import random
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,19 @@ def test_a_write_that_the_disk_refuses_is_an_error_and_loses_nothing(
             assert outcome.failure["failed"] in ("StorageError", "Poisoned")
         check(directory, n, outcome.answers)
     assert failed >= 3
+
+
+@pytest.mark.parametrize("at", [40, 100, 200])
+def test_after_a_checkpoint_that_the_disk_refuses_nothing_is_written(
+    crashes: Crashes, tmp_path: Path, at: int
+) -> None:
+    """With "normal" nothing but checkpoints waits for the disk."""
+    options: Any = {"durability": "normal", "checkpoints": True, "only": "clew.sqlite"}
+    directory = tmp_path / "index"
+    outcome = crashes.run(directory, seed=at, at=at, kind=SYNC_FAILS, steps=2 * STEPS, **options)
+    assert outcome.failure is not None
+    assert "an earlier write failed" in outcome.failure["says"] or "I/O" in outcome.failure["says"]
+    check(directory, at, outcome.answers)
 
 
 @pytest.mark.parametrize("kind", [DISK_FULL, SYNC_FAILS], ids=["disk", "sync"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from crashes import KILL_AFTER, KILL_BEFORE, KILLED, TORN, Crashes, check
+from plan import steps
 
 KINDS = {KILL_BEFORE: "before", KILL_AFTER: "after", TORN: "torn"}
 STEPS = 60
@@ -43,6 +44,35 @@ def kill_at_calls(crashes: Crashes, where: Path, kills: int, seed: int) -> None:
 
 def test_nothing_is_lost_wherever_a_call_is_cut_off(crashes: Crashes, tmp_path: Path) -> None:
     kill_at_calls(crashes, tmp_path, FAST_KILLS, seed=2)
+
+
+def kill_at_every_call(crashes: Crashes, where: Path, seed: int, step: int) -> int:
+    """Before, in and after every call of one step. How many there are."""
+    options: Any = {"seed": seed, "step": step, "steps": step + 1}
+    calls = crashes.run(where / "whole", **options).calls or 0
+    for at in range(1, calls + 1):
+        for kind, how in KINDS.items():
+            directory = where / f"{at}-{how}"
+            outcome = crashes.run(directory, at=at, kind=kind, **options)
+            assert outcome.code == KILLED
+            check(directory, seed, outcome.answers)
+    return calls
+
+
+def first_step(seed: int, kind: str) -> int:
+    """Past the first two, which fill the namespaces."""
+    return next(n for n, step in enumerate(steps(seed)) if step.kind == kind and n > 1)
+
+
+@pytest.mark.parametrize("kind", ["fetch"])
+def test_nothing_is_lost_at_any_call_of_a_batch(crashes: Crashes, tmp_path: Path, kind: str) -> None:
+    assert kill_at_every_call(crashes, tmp_path, 2, first_step(2, kind)) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["put", "drop", "start", "stop", "compact"])
+def test_nothing_is_lost_at_any_call_of_a_commit(crashes: Crashes, tmp_path: Path, kind: str) -> None:
+    assert kill_at_every_call(crashes, tmp_path, 2, first_step(2, kind)) >= 3
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ Not a process of its own each time, as importing takes longer than the work.
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import os
 import signal
@@ -30,7 +31,7 @@ from clew.commands import (
     StartQuery,
     Upsert,
 )
-from clew.engine import catalog, images
+from clew.engine import catalog, checkpointer, images
 from clew.engine.engine import Engine
 from clew.errors import StorageError
 
@@ -61,8 +62,14 @@ def work(order: dict[str, Any]) -> int:
     told = os.open(order["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     if order["images"]:
         with_images()
+    if order["checkpoints"]:  # after a few writes, and others of them together
+        checkpointer.CHECKPOINT_BYTES, checkpointer.RESTART_BYTES = 1 << 16, 1 << 18
     prefix = f"{order['directory']}/{order['only']}".encode()
-    faults.faults_arm(prefix, ctypes.c_long(order["at"]), order["kind"])
+    arm = functools.partial(faults.faults_arm, prefix, ctypes.c_long(order["at"]), order["kind"])
+    if order["traced"]:
+        faults.faults_trace(order["directory"].encode(), order["traced"].encode())
+    elif order["step"] is None:
+        arm()
     code = 0
     try:
         if order["read"]:
@@ -72,9 +79,13 @@ def work(order: dict[str, Any]) -> int:
         engine = Engine.open(order["directory"], durability=order["durability"], threads=1)
         uuids: dict[int, str] = {}
         for number, step in islice(enumerate(steps(order["seed"])), order["steps"]):
+            if number == order["step"]:
+                arm()
             answer = carried_out(engine, number, step, uuids)
             os.write(told, (json.dumps(answer) + "\n").encode())
-        engine.close()
+            faults.faults_acknowledged()
+        if order["step"] is None:
+            engine.close()
     except StorageError as error:
         code = 3
         os.write(told, (json.dumps({"failed": type(error).__name__, "says": str(error)}) + "\n").encode())

@@ -3,12 +3,30 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from msgspec.structs import replace
 
-from clew.commands import Compact, Delete, Fetch, Include, Query, Range, Record, Upsert, UpsertArrays
+from clew.commands import (
+    Compact,
+    Delete,
+    Fetch,
+    FetchNext,
+    Include,
+    Query,
+    Range,
+    Record,
+    StartQuery,
+    Upsert,
+    UpsertArrays,
+)
 from clew.engine.engine import Engine
+from clew.engine.generation import Generation
+from clew.types import IndexType, SparseVector
 from engine_calls import fetch_ids, start
 
 N = 4_400
@@ -96,3 +114,77 @@ def test_the_index_compacts_by_itself_once_half_of_it_is_tombstones(make_engine:
         time.sleep(0.01)
     assert engine._catalog.namespaces[""].generation.graph.size == N // 2 - 1000
     assert len(fetch_ids(engine, start(engine, *ROWS[-1].tolist()))) == 1000
+
+
+def texts(first: int, n: int) -> tuple[Record, ...]:
+    return tuple(
+        Record(f"n{i}", ROWS[i], SparseVector([i % 50, 50 + i % 7], [1.0, 2.0]))
+        for i in range(first, first + n)
+    )
+
+
+@pytest.mark.parametrize("type", list(IndexType))
+def test_nobody_who_writes_waits_for_a_compaction(
+    type: IndexType, make_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(type=type)
+    halves = {IndexType.DENSE: {"sparse_vector": None}, IndexType.SPARSE: {"vector": None}}.get(type, {})
+
+    def put(first: int, n: int) -> None:
+        engine.execute(Upsert(tuple(replace(one, **halves) for one in texts(first, n))))
+
+    put(0, 3000)
+    engine.execute(Delete(ids=NAMES[:500]))
+    compacted = Generation.compacted
+
+    def write() -> None:
+        put(3000, 700)
+        engine.execute(Delete(ids=NAMES[2900:3100]))
+
+    def meanwhile(self: Generation, threads: int) -> Any:
+        made = compacted(self, threads)
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join(20)
+        assert not writer.is_alive()
+        return made
+
+    monkeypatch.setattr(Generation, "compacted", meanwhile)
+    engine.execute(Compact())
+    generation = engine._catalog.namespaces[""].generation
+    expected = {*NAMES[500:2900], *NAMES[3100:3700]}
+    assert set(generation.slots) == expected
+    assert generation.graph.live == len(expected)
+    asked = Query(vector=ROWS[3500], sparse_vector=SparseVector([0, 50], [1.0, 1.0]), top_k=1000)
+    uuid, hits = engine.execute(StartQuery(replace(asked, **halves)))
+    while batch := engine.execute(FetchNext(uuid, 1000)):
+        hits += batch
+    found = {hit.id for hit in hits}
+    assert len(found) == len(hits) > 0
+    assert found <= expected if type is IndexType.SPARSE else found == expected
+
+
+def test_a_close_does_not_wait_for_a_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(tmp_path)
+    engine.execute(UpsertArrays(NAMES, ROWS))
+    compacted, begun = Generation.compacted, threading.Event()
+
+    def late(self: Generation, threads: int) -> Any:
+        begun.set()
+        until = time.monotonic() + 10
+        while not engine._parts.upkeep._background.closed and time.monotonic() < until:
+            time.sleep(0.001)
+        return compacted(self, threads)
+
+    monkeypatch.setattr(Generation, "compacted", late)
+    engine.execute(Delete(ids=NAMES[: N // 2 + 100]))
+    assert begun.wait(10)
+    generation = engine._catalog.namespaces[""].generation
+    engine.close()
+    assert engine._catalog.namespaces[""].generation is generation
+    monkeypatch.undo()
+    with closing(Engine.open(tmp_path)) as engine:
+        until = time.monotonic() + 20
+        while engine._catalog.namespaces[""].generation.graph.size > N // 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert set(engine._catalog.namespaces[""].generation.slots) == set(NAMES[N // 2 + 100 :])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -218,17 +220,18 @@ def test_records_removed_and_purged_after_an_image_are_not_found(
     assert linked == [15]
 
 
-def test_an_image_of_which_most_is_gone_is_not_used(
-    directory: Path, tmp_path: Path, linked: list[int]
+@pytest.mark.parametrize(("left", "used"), [(1000, True), (40, False)])
+def test_an_image_of_which_almost_all_is_gone_is_not_used(
+    left: int, used: bool, directory: Path, tmp_path: Path, linked: list[int]
 ) -> None:
     engine = Engine.open(directory)
-    engine.execute(Delete(filter="i >= 1000"))
+    engine.execute(Delete(filter=f"i >= {left}"))
     copy = killed(engine, directory, tmp_path / "copy")
     engine.close()
     linked.clear()
-    opened(copy, {f"n{i}": i for i in range(1000)})
-    assert linked == [1000]
-    assert not image(copy).exists()
+    opened(copy, {f"n{i}": i for i in range(left)})
+    assert linked == ([] if used else [left])
+    assert used or not image(copy).exists()
 
 
 def test_an_image_with_tombstones_is_used_and_they_stay_gone(tmp_path: Path, linked: list[int]) -> None:
@@ -550,3 +553,33 @@ def wait_for(what: Callable[[], bool]) -> None:
     while not what():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+HELD = """
+import sys
+from clew import Index
+
+def anonymous():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("RssAnon"))
+
+before = anonymous()
+with Index(sys.argv[1], mapped=sys.argv[2] == "mapped", read_only=True) as index:
+    assert index.query(vector=[1.0] + [0.0] * 2047, top_k=1)[0].id == "n7"
+    print(anonymous() - before)
+"""
+
+
+@pytest.mark.slow
+def test_vectors_that_are_mapped_take_no_memory_that_is_not_the_file(tmp_path: Path) -> None:
+    n, dimension = 4_000, 2_048
+    rows = np.random.default_rng(0).standard_normal((n, dimension)).astype(np.float32)
+    rows[7, 0] = 1000
+    engine = Engine.open(tmp_path)
+    engine.execute(UpsertArrays(tuple(f"n{i}" for i in range(n)), rows))
+    engine.close()
+    held = {}
+    for how in ("mapped", "read"):
+        asked = [sys.executable, "-c", HELD, str(tmp_path), how]
+        held[how] = int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    assert held["read"] - held["mapped"] > 0.7 * rows.nbytes

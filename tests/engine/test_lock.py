@@ -59,3 +59,12 @@ def test_a_place_where_no_directory_can_be_is_a_storage_error(tmp_path: Path) ->
     (tmp_path / "index" / LOCK_FILE).mkdir(parents=True)
     with pytest.raises(StorageError, match="cannot open"):
         Engine.open(tmp_path / "index")
+
+
+def test_a_directory_that_is_made_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("clew.engine.disk.sync_directory", synced.append)
+    Engine.open(tmp_path / "a" / "b").close()
+    assert synced == [tmp_path, tmp_path / "a"]
+    Engine.open(tmp_path / "a" / "b").close()
+    assert len(synced) == 2

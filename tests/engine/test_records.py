@@ -223,7 +223,7 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     file = apsw.Connection(str(tmp_path / RECORDS_FILE))
     file.execute("PRAGMA user_version = 99")
     file.close()
-    with pytest.raises(Corruption, match="expected format version 3, found version 99"):
+    with pytest.raises(StorageError, match="format version 99, and this program knows up to 3: a later"):
         SqliteRecords(tmp_path, SETTINGS)
 
 
@@ -283,7 +283,7 @@ def test_a_store_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
     file.execute("PRAGMA journal_mode = WAL")
     file.execute((Path(__file__).parents[1] / "formats" / "records-1.sql").read_text())
     file.close()
-    with pytest.raises(Corruption, match="found version 1"):
+    with pytest.raises(StorageError, match="version 1: opening it once without read_only makes it version 3"):
         SqliteRecords(tmp_path, SETTINGS, read_only=True)
     records = SqliteRecords(tmp_path, SETTINGS)
     assert listed(records) == ["a", "b"]
@@ -305,3 +305,22 @@ def test_the_log_is_checkpointed_by_a_thread(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / RECORDS_FILE).stat().st_size > before
     records.close()
     assert not [one for one in threading.enumerate() if one.name == "clew-checkpoint"]
+
+
+def test_the_log_of_many_small_writes_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clew.engine.checkpointer.CHECKPOINT_BYTES", 1 << 18)
+    monkeypatch.setattr("clew.engine.checkpointer.RESTART_BYTES", 1 << 20)
+    records = SqliteRecords(tmp_path, SETTINGS)
+    reader = SqliteRecords(tmp_path, SETTINGS, read_only=True)
+    for i in range(60):
+        add(records, f"held{i}")
+    held = (tmp_path / f"{RECORDS_FILE}-wal").stat().st_size
+    assert held > 1 << 20
+    reader.close()
+    checkpointer = records.file._checkpointer
+    assert checkpointer is not None
+    until = time.monotonic() + 10
+    while checkpointer._bytes > 1 << 19 and time.monotonic() < until:
+        add(records, f"n{records.seq}")
+    assert checkpointer._bytes <= 1 << 19
+    records.close()

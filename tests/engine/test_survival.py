@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ from clew.commands import (
 from clew.commands import Query as QueryCommand
 from clew.engine.engine import Engine
 from clew.engine.sqlite_queries import QUERIES_FILE
-from clew.errors import ClientError, QueryNotActive
+from clew.errors import ClientError, QueryNotActive, StorageError
 from engine_calls import ALL, fetch_ids, start, upsert, vector
 from opening import FakeClock
 
@@ -355,3 +356,40 @@ def test_durability_is_full_or_normal(tmp_path: Path) -> None:
         fill(engine)
         assert fetch_ids(engine, start(engine, *vector(1.0, 0.0).tolist())) == NAMES[1:]
         engine.close()
+
+
+@pytest.mark.parametrize("damage", ["no database", "a row"])
+def test_open_queries_that_are_damaged_end_and_keep_nobody_from_the_records(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = Engine.open(tmp_path)
+    fill(engine)
+    uuid = start(engine, 1.0, 0.0)
+    engine.close()
+    file = tmp_path / QUERIES_FILE
+    if damage == "a row":
+        connection = apsw.Connection(str(file))
+        connection.execute("UPDATE places SET tail = x'91'")
+        connection.close()
+    else:
+        file.write_bytes(b"no database at all" * 1000)
+    before = file.read_bytes()
+    engine = Engine.open(tmp_path)
+    assert "damaged and set aside; the open queries in it have ended" in caplog.text
+    with pytest.raises(QueryNotActive):
+        fetch_ids(engine, uuid)
+    again = start(engine, 1.0, 0.0)
+    engine.close()
+    assert (tmp_path / f"{QUERIES_FILE}.damaged").read_bytes() == before
+    engine = Engine.open(tmp_path)
+    assert fetch_ids(engine, again)
+    engine.close()
+
+
+def test_open_queries_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
+    Engine.open(tmp_path).close()
+    connection = apsw.Connection(str(tmp_path / QUERIES_FILE))
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StorageError, match="a later version of Clew wrote it"):
+        Engine.open(tmp_path)

@@ -10,10 +10,11 @@ import apsw
 import numpy as np
 import pytest
 
-from clew.commands import Include, Query, Range
+from clew.commands import FetchNext, Include, Query, Range
 from clew.engine.engine import Engine
 from clew.engine.generation import Generation
 from clew.engine.sqlite import RECORDS_FILE
+from clew.engine.sqlite_queries import QUERIES_FILE
 from clew.engine.verify import verify
 
 HERE = Path(__file__).parent
@@ -21,12 +22,17 @@ HERE = Path(__file__).parent
 
 def store(directory: Path, version: int) -> Path:
     """A store that version `version` made."""
-    file = apsw.Connection(str(directory / RECORDS_FILE))
-    for pragma in ("page_size = 16384", "auto_vacuum = INCREMENTAL", "journal_mode = WAL"):
-        file.execute(f"PRAGMA {pragma}")
-    file.execute((HERE / f"records-{version}.sql").read_text())
-    file.close()
+    made(directory / RECORDS_FILE, f"records-{version}.sql", "page_size = 16384")
     return directory
+
+
+def made(file: Path, script: str, *pragmas: str) -> None:
+    """An SQLite file of what a script says."""
+    connection = apsw.Connection(str(file))
+    for pragma in (*pragmas, "auto_vacuum = INCREMENTAL", "journal_mode = WAL"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute((HERE / script).read_text())
+    connection.close()
 
 
 def held(directory: Path, **options: Any) -> dict[str, Any]:
@@ -70,3 +76,18 @@ def test_a_store_and_an_image_of_today_are_opened_as_they_are(
     found = held(tmp_path)
     assert found["v5"] == [1.0, 9.0, 0.0, 0.0]
     assert len(found) == 39
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_open_queries_of_each_version_go_on(version: int, tmp_path: Path) -> None:
+    store(tmp_path, 3)
+    made(tmp_path / QUERIES_FILE, f"queries-{version}.sql")
+    assert verify(tmp_path).problems == ()
+    engine = Engine.open(tmp_path, wall=lambda: 1e9)
+    uuid = "c67e0c7a-dc2d-433e-950c-ec187b26f9b9"
+    again = engine.execute(FetchNext(uuid, 4, 2))
+    assert [hit.id for hit in again] == ["v6", "v8", "v9", "v10"]
+    rest = engine.execute(FetchNext(uuid, 100))
+    returned = {"late", "v0", "v1", "v2", "v4", "v6", "v8", "v9", "v10"}
+    assert {hit.id for hit in rest} == {f"v{i}" for i in range(40)} - {"v3", "v7"} - returned
+    engine.close()

@@ -9,7 +9,7 @@ import apsw
 import numpy as np
 import pytest
 
-from clew import ClientError, Corruption, Index, cli
+from clew import ClientError, Index, cli
 from clew.engine.engine import Engine
 from clew.engine.verify import verify
 from engine_calls import fetch_ids, start
@@ -178,8 +178,6 @@ def test_damaged_open_queries_are_told(imaged: Path) -> None:
     connection.close()
     [problem] = verify(imaged).problems
     assert "the open queries are damaged" in problem
-    with pytest.raises(Corruption, match="open queries"):
-        Engine.open(imaged)
     file.write_bytes(b"no database at all" * 1000)
     [problem] = verify(imaged).problems
     assert "the open queries are damaged" in problem

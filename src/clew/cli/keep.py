@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -62,9 +64,20 @@ def run_compact(options: argparse.Namespace) -> None:
     """`clew compact DIR`."""
     from clew.commands import Compact
     from clew.engine.engine import Engine
+    from clew.tools.bars import steps
 
-    with closing(Engine.open(existing(options.directory))) as engine:
-        fewer = engine.execute(Compact())
+    with (
+        closing(Engine.open(existing(options.directory))) as engine,
+        ThreadPoolExecutor(1) as worker,  # so that Ctrl-C is heard meanwhile
+        steps("Compacting"),
+    ):
+        work = worker.submit(engine.execute, Compact())
+        try:
+            fewer = work.result()
+        except KeyboardInterrupt:
+            engine.close()
+            print("interrupted: nothing is lost, and the same command begins anew", file=sys.stderr)
+            raise
     print(f"{options.directory} takes {fewer:,} bytes less")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from clew.engine.embedding import DenseModel, Models, SparseModel, models_of, wi
 from clew.engine.images import Images
 from clew.engine.lock import DirectoryLock
 from clew.engine.rebuild import rebuild
-from clew.engine.saved import NothingSaved, SavedQueries
+from clew.engine.saved import NothingSaved, SavedQueries, SavedQuery
 from clew.engine.sessions import Sessions
 from clew.engine.settings import require_agreement, settings_of
 from clew.engine.sqlite import SqliteRecords
-from clew.engine.sqlite_queries import SqliteQueries
+from clew.engine.sqlite_queries import opened_queries
 from clew.engine.upkeep import Upkeep
 from clew.types import IndexType, Metric
 
@@ -79,11 +79,12 @@ class Parts(NamedTuple):
             if self.catalog.closed:
                 return
             self.catalog.closed = True
-            self.sessions.close()
-            self.saved.close()
-            self.catalog.records.close()
-            if self.lock is not None:
-                self.lock.release()
+            with ExitStack() as last:  # one after the other, whatever an earlier one meets
+                if self.lock is not None:
+                    last.callback(self.lock.release)
+                last.callback(self.catalog.records.close)
+                last.callback(self.saved.close)
+                self.sessions.close()
 
 
 def assembled(path: Path | None, options: Options) -> Parts:
@@ -95,8 +96,7 @@ def assembled(path: Path | None, options: Options) -> Parts:
         if lock is not None:
             opened.callback(lock.release)
         records, models = _stored(path, options, opened)
-        nothing = path is None or options.read_only
-        saved = NothingSaved() if path is None or nothing else SqliteQueries(path, options.durability)
+        saved, active = _queries(path, options)
         opened.callback(saved.close)
         name = "memory" if path is None else path.name
         catalog = Catalog(name, records, options.threads, read_only=options.read_only)
@@ -111,7 +111,7 @@ def assembled(path: Path | None, options: Options) -> Parts:
             wall=options.wall,
         )
         opened.callback(sessions.close)
-        sessions.restore(catalog.namespace_of)
+        sessions.restore(active, catalog.namespace_of)
         upkeep = Upkeep(
             catalog,
             sessions,
@@ -123,6 +123,13 @@ def assembled(path: Path | None, options: Options) -> Parts:
             upkeep.opened()
         opened.pop_all()
     return Parts(catalog, sessions, upkeep, saved, lock, models)
+
+
+def _queries(path: Path | None, options: Options) -> tuple[SavedQueries, Sequence[SavedQuery]]:
+    """The store of open queries, and those that are active. Where nothing is written it keeps nothing."""
+    if path is None or options.read_only:
+        return NothingSaved(), ()
+    return opened_queries(path, options.durability)
 
 
 def _stored(path: Path | None, options: Options, opened: ExitStack) -> tuple[SqliteRecords, Models]:

@@ -43,17 +43,21 @@ class Background(Generic[T]):
                 self._thread.start()
         self._woken.set()
 
-    def close(self) -> None:
-        """End the thread, after what it is at."""
+    def closing(self) -> None:
+        """It does no more after what it is at."""
         with self._lock:
             self._closed = True
         self._woken.set()
+
+    def close(self) -> None:
+        """End the thread, after what it is at."""
+        self.closing()
         if self._thread is not None:
             self._thread.join()
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether `closing` or `close` was called."""
         return self._closed
 
     def _run(self) -> None:

@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
+from collections.abc import Callable
 
 import numpy as np
 
-from clew._core import Graph
+from clew._core import GivenUp
 from clew.engine.catalog import Catalog
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 
-# Writers wait only for the last step of it, once no more changes than this are to be caught up with, or for
-# whatever there is after so many rounds of catching up.
-CAUGHT_UP, ROUNDS_MAX = 64, 6
+# Writers wait for the last step of it, once no more changes than this are to be caught up with.
+CAUGHT_UP = 64
+
+# What was added is caught up with in stretches of so many, between which it can be given up.
+STRETCH = 256
+
+# After so many rounds of catching up beside writers who are as quick, these wait for some stretches, twice as
+# long in all as they made it wait: so it gains on them, whoever is quicker.
+ROUNDS_BESIDE, HELD_TIMES = 6, 2
 
 
-def compact(namespace: Namespace, catalog: Catalog) -> None:
-    """Turn the namespace to a new generation of its live slots."""
-    old = namespace.generation
-    if not isinstance(old.graph, Graph):
-        with catalog.exclusive():
-            made, _ = old.compacted(catalog.threads)
-            namespace.turn_to(made)
-        return
+def compact(namespace: Namespace, catalog: Catalog, ends: Callable[[], bool] = lambda: False) -> None:
+    """Turn the namespace to a new generation of its live slots.
+
+    ends: whether to give it up. Raises GivenUp, and what `exclusive` of the catalog raises.
+    """
     with catalog.exclusive():
+        old = namespace.generation
         size, removed = old.graph.size, len(old.removed)
     made, kept = old.compacted(catalog.threads)
-    _catch_up(namespace, catalog, _Follower(old, made, kept, size, removed, catalog.threads))
-
-
-def _catch_up(namespace: Namespace, catalog: Catalog, follower: _Follower) -> None:
-    old = follower.old
-    for turn in range(ROUNDS_MAX + 1):
+    follower = _Follower(old, made, kept, size, removed, catalog.threads)
+    for _ in range(ROUNDS_BESIDE):
         with catalog.exclusive():
             upto, removals = old.graph.size, len(old.removed)
-            if turn == ROUNDS_MAX or follower.behind(upto, removals) <= CAUGHT_UP:
-                if namespace.gone is None:
-                    follower.follow(upto, removals)
-                    follower.made.show(old.snapshot)
-                    namespace.turn_to(follower.made)
-                return
-        follower.follow(upto, removals)
+        if follower.behind(upto, removals) <= CAUGHT_UP:
+            break
+        while follower.behind(upto, removals):
+            if ends():
+                raise GivenUp("the index is to be closed")
+            follower.follow(upto, removals)
+    while not _turned(namespace, catalog, follower):
+        if ends():
+            raise GivenUp("the index is to be closed")
+
+
+def _turned(namespace: Namespace, catalog: Catalog, follower: _Follower) -> bool:
+    """Catch up while writers wait, for as long as they may. Whether that was all, and it has turned."""
+    old, asked = follower.old, time.perf_counter()
+    with catalog.exclusive():
+        begun = time.perf_counter()
+        upto, removals = old.graph.size, len(old.removed)
+        while (behind := follower.behind(upto, removals)) > CAUGHT_UP:
+            if time.perf_counter() - begun > HELD_TIMES * (begun - asked):
+                return False
+            follower.follow(upto, removals)
+        if behind:
+            follower.follow(upto, removals)
+        if namespace.gone is None:
+            follower.made.show(old.snapshot)
+            namespace.turn_to(follower.made)
+        return True
 
 
 class _Follower:
@@ -67,11 +89,13 @@ class _Follower:
         return max(0, upto - self._seen) + removals - self._done
 
     def follow(self, upto: int, removals: int) -> None:
-        """Make those up to slot `upto`, and up to so many removals.
+        """Make so many removals, and a stretch of what was added up to slot `upto`; both of one moment.
 
-        A slot that has been removed since is left out; its removal, when that comes, finds none.
+        Removals come first: what took the place of a record may be in a later stretch. A slot that has been
+        removed since is left out; its removal, when that comes, finds none.
         """
         old = self.old
+        upto = min(upto, self._seen + STRETCH)
         added = [slot for slot in range(self._seen, upto) if old.slots.get(old.ids[slot]) == slot]
         gone = old.removed[self._done : removals]
         removed = [new for slot in gone if (new := self._new_slot(slot)) is not None]

@@ -15,12 +15,13 @@ from clew.config import Durability, durability_of
 from clew.engine.assembly import Options, Parts, assembled
 from clew.engine.background import in_background
 from clew.engine.catalog import CLOSED, Catalog
+from clew.engine.disk import made, sync_directory
 from clew.engine.embedding import DenseModel, SparseModel
 from clew.engine.namespaces import Namespaces
 from clew.engine.queries import Queries
 from clew.engine.reads import Reads
 from clew.engine.sessions import SESSIONS_MAX, STREAM_BYTES_MAX, Sessions
-from clew.engine.settings import directory_of, made, processors
+from clew.engine.settings import directory_of, processors
 from clew.engine.upkeep import PINNED_BYTES_MAX, Upkeep
 from clew.engine.writes import Writes
 from clew.errors import ClientError
@@ -127,6 +128,7 @@ class Engine:
         if any(target.iterdir()):
             raise ClientError(f"{target} is not empty; a backup needs a directory of its own")
         self._catalog.records.copy_to(target)
+        sync_directory(target)
 
     def close(self) -> None:
         """Close the index. Open queries of a directory go on when it is opened again. A second close does

@@ -15,7 +15,7 @@ from clew.engine.answers import Answers
 from clew.engine.calibrate import scan_cost
 from clew.engine.fair import FairLock
 from clew.engine.metadata import metadata_reader
-from clew.engine.parts import Asked, Bits, Hits, Part, Reader
+from clew.engine.parts import Asked, Bits, Hits, HybridPart, Part, Reader
 from clew.engine.records import Records
 from clew.engine.snapshot import Snapshot
 from clew.engine.vectors import Vectors
@@ -120,12 +120,13 @@ class Generation(Answers):
         return size - len(self.slots) > max(TOMBSTONES_MIN, size // 2)
 
     def compacted(self, threads: int) -> tuple[Generation, list[int]]:
-        """A new generation of the live slots, and the old slot of each. This one is unchanged.
-
-        A graph may grow meanwhile, other parts may not.
+        """A new generation of the live slots of one moment, and the old slot of each. This one is unchanged,
+        and may grow meanwhile. Raises GivenUp.
         """
         graph, old = self.graph.compact(threads)
-        kept = old.tolist()
+        kept, changes = old.tolist(), self.changes + 1
+        if isinstance(graph, HybridPart):
+            graph.show(changes)
         made = Generation(
             graph,
             Metric(self.metric),
@@ -135,7 +136,7 @@ class Generation(Answers):
             ids=map(self.ids.__getitem__, kept),
             rows=map(self.rows.__getitem__, kept),
             positions=map(self.positions.__getitem__, kept),
-            changes=self.changes + 1,
+            changes=changes,
             calibrated=self.calibrated,
         )
         return made, kept

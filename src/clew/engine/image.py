@@ -5,7 +5,6 @@ docs/format.md has the layout. An image is a copy of what the records hold; they
 
 from __future__ import annotations
 
-import os
 import struct
 from array import array
 from collections.abc import Sequence
@@ -109,15 +108,6 @@ def state_of(path: Path) -> tuple[int, int]:
     """How many slots an image has, and how many of them are live. Raises OSError, DamagedImage."""
     _, size, live = _head(path)
     return size, live
-
-
-def sync_directory(directory: Path) -> None:
-    """Wait until the names of its files are on the disk. Raises OSError."""
-    opened = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _head(path: Path) -> tuple[int, int, int]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from clew._core import DamagedImage, Graph
 from clew.engine.catalog import Catalog
+from clew.engine.disk import sync_directory
 from clew.engine.fair import FairLock
 from clew.engine.generation import Generation
-from clew.engine.image import UnfitImage, encode_note, note_of, read_image, state_of, sync_directory
+from clew.engine.image import UnfitImage, encode_note, note_of, read_image, state_of
 from clew.engine.memory import fits_memory
 from clew.engine.namespace import Namespace
 from clew.engine.parts import HybridPart
@@ -163,7 +164,7 @@ class Images:
                     self._kept[namespace.number] = (namespace, weakref.ref(generation), size)
                     self._refused.pop(namespace.number, None)
             sync_directory(path.parent)
-        except (OSError, DamagedImage) as error:
+        except (OSError, DamagedImage, MemoryError) as error:
             self._refused[namespace.number] = generation.graph.size
             _log.warning("%s cannot be written; nothing is lost, opening takes longer: %s", path, error)
         finally:

@@ -17,12 +17,14 @@ from clew._core import Cursor, FusedCursor, Graph, Sparse, SparseCursor, fused_c
 from clew.commands import Floats, Query
 from clew.engine.calibrate import scan_cost
 from clew.engine.fusion import CANDIDATES_MIN, Fusion, fusion_of
-from clew.engine.vectors import BothRows, Indices, SparseRows
+from clew.engine.vectors import BothRows, Indices, SparseRows, from_blobs
 from clew.types import IndexType, Metric, SparseVector, WeightingStrategy
 
 Slots = NDArray[np.uint32]
 Bits = NDArray[np.uint64]
 Hits = tuple[Slots, Floats]
+
+NO_SLOTS: Slots = np.empty(0, dtype=np.uint32)
 
 
 class Reader(Protocol):
@@ -59,6 +61,7 @@ class Part(Protocol):
     def cursor(self, query: Any, ef: int = 0, allowed: Bits | None = None) -> Reader: ...  # noqa: D102
     def rows(self, slots: Slots) -> Any: ...  # noqa: D102
     def compact(self, threads: int = 1) -> tuple[Any, Slots]: ...  # noqa: D102
+    def give_up_compacting(self) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +173,9 @@ class SparsePart:
         sparse, old = self.sparse.compact()
         return SparsePart(sparse), old
 
+    def give_up_compacting(self) -> None:
+        """It takes too little time to be given up."""
+
 
 class HybridPart:
     """A graph and inverted lists over the same slots.
@@ -241,10 +247,20 @@ class HybridPart:
         return BothRows(self.graph.rows(slots), SparseRows(*self.sparse.rows(slots)))
 
     def compact(self, threads: int = 1) -> tuple[HybridPart, Slots]:
-        """The live slots only, and the old slot of each. Only while nothing is written."""
-        sparse, _ = self.sparse.compact()
+        """The live slots only, and the old slot of each. Before it is read: `show`."""
         graph, old = self.graph.compact(threads)
+        sparse = Sparse()
+        sparse.apply(*self.sparse.rows(old), NO_SLOTS, 0)
         return HybridPart(graph, sparse, self.metric, self._calibrated), old
+
+    def give_up_compacting(self) -> None:
+        """`compact` raises GivenUp from now on, also the call under way."""
+        self.graph.give_up_compacting()
+
+    def show(self, seq: int) -> None:
+        """Both halves show the same state; from now on under the number `seq`."""
+        none: BothRows = from_blobs(IndexType.HYBRID, self.dimension, [])
+        self.apply(none, NO_SLOTS, seq)
 
     def _fused(
         self, query: HybridAsked, fusion: Fusion, allowed: Bits | None, *, once: bool = False

@@ -76,10 +76,10 @@ class Sessions:
         """Raise TooManyQueries where the cap is reached."""
         self._table.require_room()
 
-    def restore(self, find: Callable[[SavedQuery], Namespace | str]) -> None:
+    def restore(self, saved: Iterable[SavedQuery], find: Callable[[SavedQuery], Namespace | str]) -> None:
         """Make those active again that were saved. `find`: the namespace of one, or why it cannot go on."""
         ended = []
-        for one in self._saved.active():
+        for one in saved:
             self._table.known(one.number)
             left_s = one.place.deadline - self._wall()
             found = find(one) if left_s > 0 else f"it was not used for {one.max_idle_s:g} seconds"
@@ -191,6 +191,10 @@ class Sessions:
                 with suppress(StorageError):  # they end again when the index is opened again
                     self._saved.end(ended)
             return min(max(self._table.next_deadline() - now, SWEEP_MIN_S), SWEEP_MAX_S)
+
+    def settle(self) -> None:
+        """What is saved takes no more of the disk than it must."""
+        self._saved.settle()
 
     def close(self) -> None:
         """End the sweep, and with it the queries; those that are saved go on when the index is opened

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from clew.engine.disk import made
 from clew.engine.records import IndexSettings
-from clew.errors import ClientError, StorageError
+from clew.errors import ClientError
 from clew.types import IndexType, Metric
 
 
@@ -15,16 +16,6 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def made(directory: str | os.PathLike[str]) -> Path:
-    """The directory, made where it is missing. Raises StorageError."""
-    path = Path(directory).resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the directory {path}: {error.strerror}") from error
-    return path
 
 
 def directory_of(directory: str | os.PathLike[str] | None, *, read_only: bool) -> Path | None:

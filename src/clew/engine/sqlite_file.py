@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 
 from clew.config import Durability
-from clew.engine.checkpointer import Checkpointer
+from clew.engine.checkpointer import Checkpointer, keep_log
 from clew.errors import Corruption, Poisoned, StorageError
 
 # In memory readers share the writer's connection. It lets go of it after this many rows, about 4 ms.
@@ -60,8 +60,9 @@ class SqliteFile:
         self._closed = False
         self._poisoned = False
         self._checkpointer: Checkpointer | None = None
-        with self.translated():
+        with self.translated(), ExitStack() as opened:
             self.connection = self._reading_only() if read_only else self._connect()
+            opened.callback(self.connection.close)
             [(tables,)] = self.connection.execute("SELECT count(*) FROM sqlite_schema")
             if tables == 0 and not read_only:
                 for pragma in (
@@ -75,6 +76,7 @@ class SqliteFile:
                 [(self._page_bytes,)] = self.connection.execute("PRAGMA page_size")
                 self._checkpointer = Checkpointer(self._connect, self._page_bytes)
                 self.connection.set_wal_hook(self._checkpointer.hook)
+            opened.pop_all()
 
     # -- writes
 
@@ -198,9 +200,11 @@ class SqliteFile:
         if self._checkpointer is not None:
             self._checkpointer.close()
         with self.translated(), self._lock:
-            while self._idle:
-                self._idle.pop().close()
-            self.connection.close()
+            for connection in (*self._idle, self.connection):
+                if self._doubtful:
+                    keep_log(connection)
+                connection.close()
+            self._idle.clear()
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -214,26 +218,37 @@ class SqliteFile:
 
     def _as_ours(self, error: apsw.Error) -> StorageError:
         if isinstance(error, apsw.NotADBError | apsw.CorruptError):
-            return Corruption(self.name, "the records of a Clew index", str(error))
+            return Corruption(self.name, "an SQLite database that is whole", str(error))
         if isinstance(error, apsw.FullError):
             return StorageError(f"{self.name}: the disk is full; nothing was written")
-        return StorageError(f"{self.name}: {error}")
+        code = apsw.mapping_extended_result_codes.get(
+            getattr(error, "extendedresult", 0)
+        )  # what it was that failed
+        return StorageError(f"{self.name}: {error} ({code})" if code else f"{self.name}: {error}")
+
+    @property
+    def _doubtful(self) -> bool:
+        """Whether nobody knows what is on the disk."""
+        return self._poisoned or (self._checkpointer is not None and self._checkpointer.failed)
 
     def _require_whole(self) -> None:
-        if self._poisoned:
+        if self._doubtful:
             raise Poisoned(f"{self.name}: an earlier write failed: close the index and open it again")
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.name)
-        connection.set_busy_timeout(5_000)  # only recovery after a crash keeps others waiting
-        for pragma in (
-            f"synchronous = {self._synchronous}",
-            "temp_store = MEMORY",
-            "cache_size = -16000",
-            "wal_autocheckpoint = 0",
-            f"journal_size_limit = {LOG_BYTES_KEPT}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        with ExitStack() as opened:
+            opened.callback(connection.close)
+            connection.set_busy_timeout(5_000)  # only recovery after a crash keeps others waiting
+            for pragma in (
+                f"synchronous = {self._synchronous}",
+                "temp_store = MEMORY",
+                "cache_size = -16000",
+                "wal_autocheckpoint = 0",
+                f"journal_size_limit = {LOG_BYTES_KEPT}",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            opened.pop_all()
         return connection
 
     def _reading_only(self) -> apsw.Connection:
@@ -251,3 +266,18 @@ class SqliteFile:
                 raise
             connection = apsw.Connection(f"{uri}?immutable=1", flags=flags)
         return connection
+
+
+def require_version(name: str, found: int, known: int) -> None:
+    """See that a file of ours is of format version `known`. Raises StorageError, Corruption."""
+    if found > known:
+        raise StorageError(
+            f"{name} is of format version {found}, and this program knows up to {known}: a later version of "
+            "Clew wrote it"
+        )
+    if 0 < found < known:
+        raise StorageError(
+            f"{name} is of format version {found}: opening it once without read_only makes it version {known}"
+        )
+    if found != known:
+        raise Corruption(name, f"format version {known}", f"version {found}")

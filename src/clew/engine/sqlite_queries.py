@@ -4,8 +4,10 @@ commit.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import msgspec
 from clew.config import Durability
 from clew.engine.saved import Place, SavedQuery, decode_query, encode_query
 from clew.engine.snapshot import Snapshot
-from clew.engine.sqlite_file import SqliteFile
+from clew.engine.sqlite_file import SqliteFile, require_version
 from clew.engine.together import Together
 from clew.errors import Corruption
 
@@ -53,6 +55,8 @@ PRAGMA user_version = {QUERIES_VERSION};
 """
 
 _MOVE = "UPDATE places SET deadline = ?, batch = ?, last = ?, tail = ? WHERE number = ?"
+
+_log = logging.getLogger("clew.queries")
 
 _Statement = tuple[str, Sequence[Any]]
 
@@ -153,6 +157,31 @@ class SqliteQueries:
                     self.file.run(sql, bindings)
 
 
+def opened_queries(directory: Path, durability: Durability) -> tuple[SqliteQueries, list[SavedQuery]]:
+    """The open queries in `directory`, and those that are active. A file that is damaged is set aside with a
+    warning: queries last for hours, and must not keep anyone from records.
+    """
+    try:
+        return _whole(directory, durability)
+    except Corruption as damage:
+        path = directory / QUERIES_FILE
+        _log.warning("%s is damaged and set aside; the open queries in it have ended: %s", path, damage)
+        for ending in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                Path(f"{path}{ending}").replace(f"{path}.damaged{ending}")
+        Path(f"{path}-shm").unlink(missing_ok=True)
+        return _whole(directory, durability)
+
+
+def _whole(directory: Path, durability: Durability) -> tuple[SqliteQueries, list[SavedQuery]]:
+    saved = SqliteQueries(directory, durability)
+    with ExitStack() as opened:
+        opened.callback(saved.close)
+        active = saved.active()
+        opened.pop_all()
+    return saved, active
+
+
 def _saved(row: Sequence[Any]) -> SavedQuery:
     """Of a row of `queries` and one of `places`."""
     number, name, namespace, seq, end_row, max_idle_s, query, deadline, batch, last, tail = row
@@ -181,5 +210,5 @@ def _prepare(connection: apsw.Connection, name: str, tables: int) -> None:
             connection.execute(_FROM_1)
     elif version == 1:  # as it is on the disk
         connection.execute(f"CREATE TEMP VIEW places AS SELECT *, {_NO_TAIL} AS tail FROM main.places")
-    elif version != QUERIES_VERSION:
-        raise Corruption(name, f"format version {QUERIES_VERSION}", f"version {version}")
+    else:
+        require_version(name, version, QUERIES_VERSION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import apsw
 
 from clew.engine.records import IndexSettings
+from clew.engine.sqlite_file import require_version
 from clew.errors import Corruption, StorageError
 
 FORMAT_VERSION = 3
@@ -82,5 +83,5 @@ def prepare(
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")
     elif version == 2:  # as it is on the disk
         connection.execute(_LINEAGES.replace("TABLE", "TEMP TABLE"))
-    elif version != FORMAT_VERSION:
-        raise Corruption(name, f"format version {FORMAT_VERSION}", f"version {version}")
+    else:
+        require_version(name, version, FORMAT_VERSION)

@@ -4,18 +4,21 @@ images made.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from clew._core import GivenUp
 from clew.engine.background import Background
-from clew.engine.catalog import Catalog
+from clew.engine.catalog import CLOSED, Catalog
 from clew.engine.compaction import compact
+from clew.engine.generation import Generation
 from clew.engine.images import Images
 from clew.engine.namespace import Namespace
 from clew.engine.sessions import Sessions
-from clew.errors import ClewError
+from clew.errors import ClewError, ClientError
 
 # What open queries may keep of records that were removed. Past it the oldest of them is stopped, and told
 # why.
@@ -31,6 +34,8 @@ ROW_MAX = 2**63 - 1
 
 # While open queries keep what was removed, it is looked after them so often.
 LOOK_S = 2.0
+
+_log = logging.getLogger("clew.upkeep")
 
 
 class Upkeep:
@@ -74,25 +79,26 @@ class Upkeep:
             self.due()
 
     def compact(self) -> int:
-        """Now, all of it, however little there is; the bytes of disk that the index is smaller by."""
-        records, namespaces = self._catalog.records, self._catalog.namespaces
+        """Now, all of it, however little there is; the bytes of disk that the index is smaller by. Raises
+        ClientError where the index is closed meanwhile.
+        """
+        records = self._catalog.records
         with self._turn:
             before = records.bytes() + records.free_bytes()
-            for namespace in namespaces.values():
-                if namespace.generation.graph.size > len(namespace.generation.slots):
-                    compact(namespace, self._catalog)
+            self._compact(lambda generation: generation.graph.size > len(generation.slots))
             self._purge()
+            if self._background.closed:
+                raise ClientError(CLOSED)
             while self._give_back():
                 pass
             records.settle()
+            self._sessions.settle()
             return max(0, before - records.bytes() - records.free_bytes())
 
     def work(self) -> bool:
         """Whatever is due. Whether open queries keep anything that could go otherwise."""
         with self._turn:
-            for namespace in self._catalog.namespaces.values():
-                if namespace.generation.crowded():
-                    compact(namespace, self._catalog)
+            self._compact(Generation.crowded)
             pinned = self._purge()
             records = self._catalog.records
             free = records.free_bytes()
@@ -103,16 +109,30 @@ class Upkeep:
             return pinned
 
     def close(self) -> None:
-        """End the thread, after what it is at, and leave images behind that are as new as they need to be."""
+        """End the thread, and leave images behind that are as new as they need to be. A compaction under way
+        is given up: it may take minutes, and begins anew when the index is opened again.
+        """
+        self._background.closing()
+        for namespace in self._catalog.namespaces.values():
+            namespace.generation.graph.give_up_compacting()
         self._background.close()
         with self._turn, suppress(ClewError):  # after a write that failed the graph is not to be trusted
             self._images.finish(self._catalog)
 
     def _look(self) -> float | None:
         """Do what is due; seconds until it is looked again."""
-        with suppress(ClewError):  # the next write meets it too, and says so
+        try:
             return LOOK_S if self.work() else None
-        return None
+        except (ClewError, MemoryError) as error:
+            if not self._background.closed:
+                _log.warning("the index is not kept small: %s", error)
+            return None
+
+    def _compact(self, needs_it: Callable[[Generation], bool]) -> None:
+        with suppress(GivenUp):
+            for namespace in self._catalog.namespaces.values():
+                if not self._background.closed and needs_it(namespace.generation):
+                    compact(namespace, self._catalog, lambda: self._background.closed)
 
     def _purge(self) -> bool:
         """Drop what nobody sees. Whether open queries keep anything that would be dropped without them."""

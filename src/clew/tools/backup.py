@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from clew.engine.disk import sync_directory
 from clew.engine.stored import stored
 from clew.errors import ClientError, StorageError
-from clew.tools.files import folder_to_disk
 
 
 def backup(directory: Path, target: Path, step: Callable[[int, int], None] = lambda done, total: None) -> int:
@@ -29,9 +29,9 @@ def backup(directory: Path, target: Path, step: Callable[[int, int], None] = lam
                 shutil.rmtree(aside)
             aside.mkdir()
             records.copy_to(aside, step)
-            folder_to_disk(aside)
+            sync_directory(aside)
             aside.replace(target)
-            folder_to_disk(target.absolute().parent)
+            sync_directory(target.absolute().parent)
         except OSError as error:
             raise StorageError(f"{target} cannot be written: {error.strerror}") from error
     return sum(file.stat().st_size for file in target.iterdir())

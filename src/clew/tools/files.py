@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from clew.engine.disk import sync_directory
 from clew.errors import ClientError, Corruption, StorageError
 
 
@@ -40,7 +41,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
             file.write(msgspec.json.encode(value))
             to_disk(file.fileno())
         aside.replace(path)
-        folder_to_disk(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -48,12 +49,3 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 def to_disk(file: int) -> None:
     """Wait until what was written is on disk."""
     os.fsync(file)
-
-
-def folder_to_disk(folder: Path) -> None:
-    """The same for names that were made, changed or removed in `folder`."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
