@@ -6,9 +6,6 @@ namespace clew {
 namespace {
 
 constexpr std::size_t EF_DEFAULT = 100;
-
-// Of a scan that is to be quick however much will be asked for.
-constexpr std::size_t EVERYTHING = SLOTS_MAX;
 // How many of the candidates shall pass a filter: fewer, because a beam made longer to hold them looks around more.
 constexpr std::size_t EF_FILTERED = 40;
 
@@ -33,6 +30,11 @@ constexpr double SCATTERED = 1.5;
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
 constexpr double PATIENCE = 0.7;
+
+// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out. Who comes back
+// for more may come for everything, and then the scan by codes was for nothing.
+constexpr std::size_t CODED_SHARE_ONCE = 8;
+constexpr std::size_t CODED_SHARE = 128;
 
 // Codes may put a few of the nearest behind the last that is wanted; so many more are scored exactly at most. A cursor
 // that goes on keeps them for the next batch.
@@ -63,9 +65,9 @@ std::span<const Key> Cursor::next(std::size_t count) {
     walk_on(count - batch.size());
     // A filter may let pass nothing of where the walk is: it is not to wander on at any price.
     const std::size_t missing = count - batch.size();
-    if (missing > 0 && (scratch_->walk.dry() || scan_is_cheaper(missing))) turn_to_scan(missing);
+    if (missing > 0 && (scratch_->walk.dry() || scan_is_cheaper(missing))) turn_to_scan(count);
   }
-  if (mode_ == Mode::scanning && !options_.once && scratch_->scan.tired(count)) turn_to_scan(EVERYTHING);
+  if (mode_ == Mode::scanning && scratch_->scan.coded() && !few(count)) turn_to_scan(count);
   if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
   // A batch that took several steps may have found something nearer in a later one.
   if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);
@@ -179,6 +181,11 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
   return PATIENCE * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
 }
 
+// Whether, with `count` more, so little is wanted that a scan by codes pays.
+bool Cursor::few(std::size_t count) const {
+  return (returned_.size() + count) * (options_.once ? CODED_SHARE_ONCE : CODED_SHARE) < matching_;
+}
+
 void Cursor::turn_to_scan(std::size_t count) {
   SlotSet& returned = scratch_->returned;
   returned.clear();
@@ -186,8 +193,7 @@ void Cursor::turn_to_scan(std::size_t count) {
   for (const Key key : scratch_->batch) returned.insert(slot_of(key));
   const bool nothing = returned_.empty() && scratch_->batch.empty();
   scratch_->pending.clear();
-  const bool few = Scan::few(count, matching_ - std::min(matching_, returned_.size()));
-  scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, few);
+  scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, few(count));
   mode_ = Mode::scanning;
 }
 

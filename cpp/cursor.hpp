@@ -54,6 +54,7 @@ class Cursor {
  private:
   std::size_t left(std::size_t count) const;
   bool scan_is_cheaper(std::size_t count) const;
+  bool few(std::size_t count) const;
   void start_walk();
   void turn_to_scan(std::size_t count);
   void walk_on(std::size_t count);

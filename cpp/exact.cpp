@@ -56,8 +56,7 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   }
   score({block.data(), used});
   std::ranges::sort(pending_);
-  scored_ = ranking_.keys().size() + pending_.size();
-  return scored_;
+  return ranking_.keys().size() + pending_.size();
 }
 
 void Scan::score(std::span<const Slot> slots) {
@@ -79,15 +78,12 @@ void Scan::score_exactly(std::span<const Slot> slots, std::vector<Key>& out) {
   for (std::size_t i = 0; i < slots.size(); ++i) out.push_back(make_key(distances[i], slots[i]));
 }
 
-bool Scan::tired(std::size_t count) const { return codes_ != nullptr && given_ > 0 && !few(given_ + count, scored_); }
-
 void Scan::next(std::size_t count, std::vector<Key>& out) {
   if (codes_ == nullptr) return ranking_.next(count, out);
   approach(count);
   const std::size_t n = std::min(count, sure());
   if (n == 0) return;
   out.insert(out.end(), pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n));
-  given_ += n;
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n));
 }
 
@@ -120,7 +116,6 @@ void Scan::clear() {
   codes_.reset();
   ranking_.clear();
   pending_.clear();
-  scored_ = given_ = 0;
   bound_ = 0;
 }
 

@@ -39,14 +39,9 @@ class Scan {
   explicit Scan(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
   // Scores what is visible, allowed and not in `except`; by codes, if there are some, where only a `few` of them will
-  // be asked for at first. Returns how many that were.
+  // be asked for. Returns how many that were.
   std::size_t start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, bool few);
-
-  // Of `matching` slots, `count` are few enough for codes: with more, floats for all are as quick as codes for all and
-  // floats for what is given out.
-  static bool few(std::size_t count, std::size_t matching) { return count * CODES_SHARE < matching; }
-  // Whether so much is wanted by now that a new scan, by floats from the start, would cost less than going on.
-  bool tired(std::size_t count) const;
+  bool coded() const { return codes_ != nullptr; }
 
   // Appends up to `count` further keys to `out`, nearest first.
   void next(std::size_t count, std::vector<Key>& out);
@@ -55,8 +50,6 @@ class Scan {
   std::size_t bytes() const { return ranking_.bytes() + (pending_.capacity() + coded_keys_.capacity()) * sizeof(Key); }
 
  private:
-  static constexpr std::size_t CODES_SHARE = 8;
-
   void score(std::span<const Slot> slots);
   void score_exactly(std::span<const Slot> slots, std::vector<Key>& out);
   std::size_t sure() const;
@@ -67,8 +60,6 @@ class Scan {
   CodedQuery coded_;
   std::shared_ptr<const Codes> codes_;  // none: the keys of ranking_ are exact
   Ranking ranking_;
-  std::size_t scored_ = 0;
-  std::size_t given_ = 0;
   std::vector<Key> pending_;     // scored exactly and not given out, sorted
   std::vector<Key> coded_keys_;  // taken from ranking_ last
   Key bound_ = 0;                // everything up to it is pending or has been given out
