@@ -209,7 +209,7 @@ class SlotTable {
   }
 
   [[gnu::noinline]] void grow() {
-    std::vector<Slot> old(places_.size() * 4, NO_SLOT);
+    std::vector<Slot> old(places_.size() * 2, NO_SLOT);
     old.swap(places_);
     for (const Slot slot : old) {
       if (slot != NO_SLOT) *find(slot) = slot;
@@ -225,6 +225,8 @@ class SlotTable {
 class KeyHeap {
  public:
   void push(Key key) {
+    // By a quarter, not by half or more: of thousands of open queries this is the largest part.
+    if (keys_.size() == keys_.capacity()) keys_.reserve(keys_.size() + keys_.size() / 4 + 64);
     keys_.push_back(key);
     if (heaped_) std::push_heap(keys_.begin(), keys_.end(), std::greater<>());
   }
