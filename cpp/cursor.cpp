@@ -17,8 +17,8 @@ constexpr std::size_t BEAM_MAX = 2048;
 // What a walk costs, in distances: about so many to get near the query, and so many for each place of its beam; and
 // keeping a beam of so many places sorted costs, for each distance, as much again as the distance.
 constexpr double DISTANCES_TO_ARRIVE = 500;
-constexpr double DISTANCES_PER_PLACE = 7;
-constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 2048;
+constexpr double DISTANCES_PER_PLACE = 4;
+constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 768;
 
 double cost_of(double distances, std::size_t beam) {
   return distances * (1 + static_cast<double>(beam) / BEAM_AS_DEAR_AS_A_DISTANCE);
@@ -31,10 +31,10 @@ constexpr double SCATTERED = 1.5;
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
 constexpr double PATIENCE = 0.7;
 
-// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out. Who comes back
-// for more may come for everything, and then the scan by codes was for nothing.
-constexpr std::size_t CODED_SHARE_ONCE = 8;
-constexpr std::size_t CODED_SHARE = 128;
+// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out. Who asks for
+// large batches is likely to read far: so many more of them are counted in, lest the scan by codes was for nothing.
+constexpr std::size_t CODED_SHARE = 8;
+constexpr std::size_t BATCHES_AHEAD = 64;
 
 // Codes may put a few of the nearest behind the last that is wanted; so many more are scored exactly at most. A cursor
 // that goes on keeps them for the next batch.
@@ -183,7 +183,7 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
 
 // Whether, with `count` more, so little is wanted that a scan by codes pays.
 bool Cursor::few(std::size_t count) const {
-  return (returned_.size() + count) * (options_.once ? CODED_SHARE_ONCE : CODED_SHARE) < matching_;
+  return (returned_.size() + count * (options_.once ? 1 : BATCHES_AHEAD)) * CODED_SHARE < matching_;
 }
 
 void Cursor::turn_to_scan(std::size_t count) {
