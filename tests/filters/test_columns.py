@@ -13,7 +13,7 @@ import pytest
 from clew.errors import InvalidFilter
 from clew.filters import Columns, parse
 from clew.filters.column import ValueColumn, ValueView
-from clew.filters.columns import COLUMNS_MAX
+from clew.filters.columns import ANSWERS_MAX, COLUMNS_MAX
 from clew.filters.evaluate import GLOBS_KEPT, Views, evaluate
 from clew.filters.path import Path
 
@@ -190,3 +190,16 @@ def test_threads_ask_while_the_namespace_grows() -> None:
     for asker in askers:
         asker.join()
     assert wrong == []
+
+
+def test_a_filter_that_is_asked_again_is_not_evaluated_again() -> None:
+    columns = Columns(Rows(*({"n": slot} for slot in range(100))))
+    answer = columns.allowed("n > 50", 100)
+    assert columns.allowed("n > 50", 100) is answer
+    assert slots(columns.allowed("n > 50", 60)) == list(range(51, 60))
+    with pytest.raises(ValueError, match="read-only"):
+        answer[0] = 1
+    for least in range(ANSWERS_MAX):
+        columns.allowed(f"n > {least}", 100)
+    assert len(columns._answers) == ANSWERS_MAX
+    assert slots(columns.allowed("n > 50", 100)) == slots(answer)

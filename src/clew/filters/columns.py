@@ -26,6 +26,10 @@ COLUMNS_MAX = 64
 # times as many, Python's collector finds enough new objects to walk the whole heap: twice the time.
 STRETCH_SLOTS = 100
 
+# Answers kept per namespace, a bit a slot each. Programs ask with few filters again and again, and finding an
+# answer anew takes longer than the search that it is for.
+ANSWERS_MAX = 16
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -58,13 +62,24 @@ class Columns:
         self._read = read
         self._lock = threading.Lock()
         self._kept = _Kept()
+        self._answers: dict[tuple[str, int], NDArray[np.uint64]] = {}  # replaced, never changed
 
     def allowed(self, filter_text: str, size: int) -> NDArray[np.uint64]:
         """Which of the slots 0 to size - 1 a filter admits: bit s % 64 of word s // 64, (ceil(size / 64),).
 
-        The empty text admits every slot. Raises InvalidFilter where the text is not a filter, and whatever
-        `read` raises.
+        The empty text admits every slot. The answer may be given again, and is not to be written to. Raises
+        InvalidFilter where the text is not a filter, and whatever `read` raises.
         """
+        asked = filter_text, size
+        answer = self._answers.get(asked)
+        if answer is None:
+            answer = self._found(filter_text, size)
+            answer.flags.writeable = False
+            last = list(self._answers.items())[1 - ANSWERS_MAX :]
+            self._answers = {**dict(last), asked: answer}
+        return answer
+
+    def _found(self, filter_text: str, size: int) -> NDArray[np.uint64]:
         if filter_text == "":
             return pack(np.ones(size, np.bool_))
         node = parse(filter_text)
