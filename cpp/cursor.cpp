@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t EF_DEFAULT = 100;
 // How many of the candidates shall pass a filter: fewer, because a beam made longer to hold them looks around more.
-constexpr std::size_t EF_FILTERED = 40;
+constexpr std::size_t EF_FILTERED = 32;
 
 // A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall
 // decays. It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
