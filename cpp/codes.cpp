@@ -136,18 +136,21 @@ void Codes::assign_point(CodedQuery& query, const float* vector, double length) 
   // The sum of all squares must fit 31 bits.
   const auto width = static_cast<double>(rows_.width());
   const auto most = static_cast<float>(std::min(16000.0, std::floor(std::sqrt(2147483647.0 / width)) - 128));
-  float sum = 0;
-  bool inside = true;
+  query.rests.assign(rows_.width(), 0);
+  std::int32_t outside = 0;
+  // Nothing is added up here: a compiler makes vectors of a loop only where the order of additions stays.
   for (std::size_t i = 0; i < vectors_.dimension(); ++i) {
     const float value = vector[i] * scale - mean_[i];
     const float exact = value * per_step;
-    inside &= std::abs(exact) <= most;
+    outside |= static_cast<std::int32_t>(std::abs(exact) > most);
     const std::int32_t steps = rounded(std::clamp(exact, -most, most));
     query.words[i] = static_cast<std::int16_t>(steps);
-    const float rest = value - static_cast<float>(steps) * step_;
-    sum += rest * rest;
+    query.rests[i] = value - static_cast<float>(steps) * step_;
   }
-  query.usable &= inside;
+  float sum = 0;
+  const float* rests = query.rests.data();
+  kernels_.dot(rests, &rests, 1, rows_.width(), &sum);
+  query.usable &= outside == 0;
   query.error = std::sqrt(double{sum}) + error_;
   query.rounding = cosine ? FLOAT_ERROR : 0;
   query.scale = step_ * step_ * (cosine ? 0.5F : 1.0F);

@@ -28,7 +28,8 @@ namespace clew {
 // A query as the kernels over codes want it.
 struct CodedQuery {
   std::vector<std::int16_t> words;
-  bool usable = false;  // false: zero, or too far outside of the grid; floats must be used
+  std::vector<float> rests;  // what rounding left over
+  bool usable = false;       // false: zero, or too far outside of the grid; floats must be used
   // distance = offset + scale * sum of the kernel
   float offset = 0;
   float scale = 0;
