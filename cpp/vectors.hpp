@@ -117,13 +117,13 @@ class VectorStore {
     std::copy_n(prepared.row(), rows_.width(), rows_[slot]);
     if (metric_ == Metric::euclidean) return;
     *lengths_[slot] = prepared.length();
-    if (metric_ == Metric::dot_product) norm_max_ = std::max(norm_max_, prepared.length());
+    if (metric_ == Metric::dot_product) raise_norm_max(prepared.length());
   }
 
   void copy(Slot slot, const VectorStore& from, Slot from_slot) {
     std::copy_n(from.row(from_slot), rows_.width(), rows_[slot]);
     if (metric_ != Metric::euclidean) *lengths_[slot] = from.length(from_slot);
-    norm_max_ = from.norm_max_;
+    raise_norm_max(from.norm_max());
     if (!from.any_originals_.load(std::memory_order_acquire)) return;
     const std::lock_guard guard(from.originals_lock_);
     if (const auto found = from.originals_.find(from_slot); found != from.originals_.end()) {
@@ -176,10 +176,11 @@ class VectorStore {
           to[i] = std::max(0.0F, 1 - static_cast<float>(to[i] * this->length(block[i]) * length));
         }
       } else if (metric_ == Metric::dot_product) {
-        const double height = std::sqrt(std::max(0.0, norm_max_ - length));
+        const double most = norm_max();
+        const double height = std::sqrt(std::max(0.0, most - length));
         for (std::size_t i = 0; i < n; ++i) {
           const double other = this->length(block[i]);
-          const double rise = height - std::sqrt(std::max(0.0, norm_max_ - other));
+          const double rise = height - std::sqrt(std::max(0.0, most - other));
           to[i] = static_cast<float>(std::max(0.0, length + other - 2.0 * to[i] + rise * rise));
         }
       }
@@ -216,12 +217,17 @@ class VectorStore {
       keep_original(slot, std::move(vector));
     }
     if (metric_ != Metric::dot_product) return;
-    for (Slot slot = 0; slot < limit; ++slot) norm_max_ = std::max(norm_max_, *lengths_[slot]);
+    for (Slot slot = 0; slot < limit; ++slot) raise_norm_max(*lengths_[slot]);
   }
 
   // Past this many bytes the processor's own prefetcher has seen the pattern.
   static constexpr std::size_t PREFETCH_BYTES = 256;
   static constexpr std::size_t BLOCK = 64;
+
+  double norm_max() const { return norm_max_.load(std::memory_order_relaxed); }
+  void raise_norm_max(double norm) {
+    if (norm > norm_max()) norm_max_.store(norm, std::memory_order_relaxed);
+  }
 
   void forget_original(Slot slot) {
     const std::lock_guard guard(originals_lock_);
@@ -249,7 +255,7 @@ class VectorStore {
   const Kernels& kernels_;
   Rows<float> rows_;
   Rows<double> lengths_;
-  double norm_max_ = 0;
+  std::atomic<double> norm_max_{0};  // raised by the writer alone; a compaction reads it meanwhile
   // What rescaled rows were before; hardly any index has one.
   std::atomic<bool> any_originals_{false};
   mutable std::mutex originals_lock_;
