@@ -1,4 +1,6 @@
 // Python's view of the core: arrays in, arrays out, the GIL released while it works.
+#include "bindings.hpp"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -11,7 +13,6 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "bindings_sparse.hpp"
 #include "cursor.hpp"
 #include "graph.hpp"
 #include "image.hpp"
@@ -24,14 +25,11 @@ using namespace nb::literals;
 namespace clew {
 namespace {
 
-using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vector = Array<float>;
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Words = nb::ndarray<const std::int16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Words = Array<std::int16_t>;
 using CodeMatrix = nb::ndarray<const std::int8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Slots = nb::ndarray<const Slot, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Bitmap = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T, std::size_t N>
-using Result = nb::ndarray<nb::numpy, T, nb::ndim<N>>;
+using Slots = Array<Slot>;
 
 Metric metric_named(const std::string& name) {
   if (name == "COSINE") return Metric::cosine;
@@ -40,34 +38,10 @@ Metric metric_named(const std::string& name) {
   throw std::invalid_argument("metric is '" + name + "', expected COSINE, EUCLIDEAN or DOT_PRODUCT");
 }
 
-// A new NumPy array of the given shape, and where to write it.
-template <class T, std::size_t N>
-std::pair<Result<T, N>, T*> new_array(std::array<std::size_t, N> shape) {
-  std::size_t size = 1;
-  for (const std::size_t side : shape) size *= side;
-  auto* data = new T[std::max<std::size_t>(size, 1)];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return {Result<T, N>(data, N, shape.data(), owner), data};
-}
-
 void check_dimension(std::size_t got, const Graph& graph) {
   if (got == graph.vectors().dimension()) return;
   throw std::invalid_argument("got " + std::to_string(got) + " dimensions, expected " +
                               std::to_string(graph.vectors().dimension()));
-}
-
-Allowed allowed_of(const std::optional<Bitmap>& bitmap) {
-  return bitmap ? Allowed{{bitmap->data(), bitmap->size()}} : Allowed{};
-}
-
-nb::tuple arrays_of(std::span<const Key> keys) {
-  auto [slots, slot] = new_array<Slot, 1>({keys.size()});
-  auto [distances, distance] = new_array<float, 1>({keys.size()});
-  for (const Key key : keys) {
-    *slot++ = slot_of(key);
-    *distance++ = distance_of(key);
-  }
-  return nb::make_tuple(slots, distances);
 }
 
 // A cursor with what it needs to live on: the graph, the query, the bitmap.
@@ -77,8 +51,7 @@ class KeptCursor {
              const CursorOptions& options)
       : graph_(std::move(graph)),
         query_(query.data(), query.data() + query.size()),
-        words_(allowed ? std::vector(allowed->data(), allowed->data() + allowed->size())
-                       : std::vector<std::uint64_t>()),
+        words_(words_of(allowed)),
         cursor_(*graph_, query_.data(), allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{}, options) {}
 
   nb::tuple next(std::size_t count) {

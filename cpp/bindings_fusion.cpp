@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "bindings_sparse.hpp"
+#include "bindings.hpp"
 #include "cursor.hpp"
 #include "fusion.hpp"
 #include "graph.hpp"

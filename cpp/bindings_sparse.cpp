@@ -1,6 +1,4 @@
 // Python's view of sparse queries.
-#include "bindings_sparse.hpp"
-
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/unique_ptr.h>
@@ -12,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings.hpp"
 #include "ranking.hpp"
 #include "sparse.hpp"
 #include "sparse_search.hpp"
@@ -69,7 +68,7 @@ nb::tuple search(const Sparse& sparse, const Array<std::int32_t>& indices, const
   {
     const nb::gil_scoped_release released;
     const SparseQuery query(sparse, {indices.data(), indices.size()}, {values.data(), values.size()}, idf, {});
-    const Allowed admitted = allowed ? Allowed{{allowed->data(), allowed->size()}} : Allowed{};
+    const Allowed admitted = allowed_of(allowed);
     if (exhaustive) {
       Ranking ranking;
       query.score_all(admitted, 0, ranking.keys());

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -81,10 +82,10 @@ CHANGES = st.lists(st.tuples(st.lists(PAIRS, max_size=9), st.floats(0, 1)), min_
 @settings(max_examples=60, deadline=None)
 @given(CHANGES, PAIRS, st.booleans(), st.booleans(), st.randoms())
 def test_every_way_to_ask_gives_the_ranking_of_a_plain_loop(
-    changes: list[tuple[list[Pairs], float]], query: Pairs, idf: bool, compact: bool, random: object
+    changes: list[tuple[list[Pairs], float]], query: Pairs, idf: bool, compact: bool, chance: random.Random
 ) -> None:
     kept = Kept()
-    rng = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]
+    rng = np.random.default_rng(chance.getrandbits(32))
     for added, share in changes:
         kept.apply(added, [slot for slot in kept.live if rng.random() < share / 2])
     if compact:

@@ -64,6 +64,11 @@ class Note(msgspec.Struct, frozen=True):
         return np.frombuffer(self.removed, dtype="<u4")
 
 
+def image_path(directory: Path, number: int) -> Path:
+    """Where the image of the namespace with this number is."""
+    return directory / f"clew.{number}.image"
+
+
 def note_of(generation: Generation, namespace: int, lineage: bytes) -> Note:
     """The note of its present state. Only while nothing is written."""
     return Note(

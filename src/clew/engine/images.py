@@ -15,7 +15,7 @@ from clew.engine.catalog import Catalog
 from clew.engine.disk import sync_directory
 from clew.engine.fair import FairLock
 from clew.engine.generation import Generation
-from clew.engine.image import UnfitImage, encode_note, note_of, read_image, state_of
+from clew.engine.image import UnfitImage, encode_note, image_path, note_of, read_image, state_of
 from clew.engine.memory import fits_memory
 from clew.engine.namespace import Namespace
 from clew.engine.parts import HybridPart
@@ -129,7 +129,7 @@ class Images:
 
     def _path(self, number: int) -> Path:
         assert self._directory is not None
-        return self._directory / f"clew.{number}.image"
+        return image_path(self._directory, number)
 
     def _maps(self, path: Path) -> bool:
         if self._mapped is not None:

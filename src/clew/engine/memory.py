@@ -9,7 +9,6 @@ from pathlib import Path
 # What a container may take, by version 2 and 1 of control groups.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
-
 # What takes more than this share of the memory is better left in its file.
 SHARE_MAX = 0.5
 

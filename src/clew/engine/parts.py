@@ -17,7 +17,7 @@ from clew._core import Cursor, FusedCursor, Graph, Sparse, SparseCursor, fused_c
 from clew.commands import Floats, Query
 from clew.engine.calibrate import scan_cost
 from clew.engine.fusion import CANDIDATES_MIN, Fusion, fusion_of
-from clew.engine.vectors import BothRows, Indices, SparseRows, from_blobs
+from clew.engine.vectors import BothRows, Indices, SparseRows, no_vectors
 from clew.types import IndexType, Metric, SparseVector, WeightingStrategy
 
 Slots = NDArray[np.uint32]
@@ -259,8 +259,13 @@ class HybridPart:
 
     def show(self, seq: int) -> None:
         """Both halves show the same state; from now on under the number `seq`."""
-        none: BothRows = from_blobs(IndexType.HYBRID, self.dimension, [])
-        self.apply(none, NO_SLOTS, seq)
+        self.hide(NO_SLOTS, seq)
+
+    def hide(self, removed: Slots, seq: int) -> None:
+        """Tombstone slots, and add none."""
+        none = no_vectors(IndexType.HYBRID, self.dimension)
+        assert isinstance(none, BothRows)
+        self.apply(none, removed, seq)
 
     def _fused(
         self, query: HybridAsked, fusion: Fusion, allowed: Bits | None, *, once: bool = False

@@ -14,7 +14,7 @@ from clew.engine.parts import NO_SLOTS, HybridPart, Slots
 from clew.engine.records import Records, StoredNamespace
 from clew.engine.returned import Rows
 from clew.engine.snapshot import Snapshot
-from clew.engine.vectors import BothRows, from_blobs
+from clew.engine.vectors import from_blobs
 from clew.types import IndexType
 
 # Reading a slot of an image takes about this share of the time that linking it anew does, or less.
@@ -31,10 +31,7 @@ def restored(
 
     Raises UnfitImage where the image is not of these records, or making the graph anew costs less.
     """
-    if note.namespace != stored.number or graph.dimension != records.settings.dimension:
-        raise UnfitImage("it is of another namespace")
-    if not records.has_been(note.lineage, note.seq):
-        raise UnfitImage(f"it shows command {note.seq} of a history that is not that of the records")
+    require_history(graph, note, stored, records)
     metric, rows = records.settings.metric, note.rows_array()
     gone = _removed_since(rows, note, stored, records)
     removed = np.concatenate([note.removed_array(), gone])
@@ -49,8 +46,7 @@ def restored(
         changes = max(changes, listed) + 1
         # Both halves show a state under the number of the last change.
         part = HybridPart(graph, sparse, metric.value, graph.size)
-        none: BothRows = from_blobs(IndexType.HYBRID, graph.dimension, [])
-        part.apply(none, gone, changes)
+        part.hide(gone, changes)
     elif len(gone):
         changes += 1
         graph.apply(np.empty((0, graph.dimension), dtype=np.float32), gone, changes)
@@ -68,6 +64,14 @@ def restored(
         changes=changes,
         calibrated=graph.size,
     )
+
+
+def require_history(graph: Graph, note: Note, stored: StoredNamespace, records: Records) -> None:
+    """Raises UnfitImage where the image is not of this namespace of these records, as it is or was."""
+    if note.namespace != stored.number or graph.dimension != records.settings.dimension:
+        raise UnfitImage("it is of another namespace")
+    if not records.has_been(note.lineage, note.seq):
+        raise UnfitImage(f"it shows command {note.seq} of a history that is not that of the records")
 
 
 def _removed_since(rows: Rows, note: Note, stored: StoredNamespace, records: Records) -> Slots:
@@ -97,6 +101,6 @@ def _lists(rows: Rows, live: NDArray[np.bool_], removed: Slots, records: Records
         lists = from_blobs(IndexType.HYBRID, dimension, blobs).sparse
         changes += 1
         sparse.apply(lists.offsets, lists.indices, lists.values, NO_SLOTS, changes)
-    none = from_blobs(IndexType.HYBRID, dimension, []).sparse
+    none = from_blobs(IndexType.SPARSE, 0, [])
     sparse.apply(none.offsets, none.indices, none.values, removed, changes + 1)
     return sparse, changes + 1

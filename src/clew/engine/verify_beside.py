@@ -9,9 +9,10 @@ import numpy as np
 
 from clew._core import DamagedImage, Graph
 from clew.config import Durability
-from clew.engine.image import Note, UnfitImage, read_image
+from clew.engine.image import Note, UnfitImage, image_path, read_image
 from clew.engine.memory import fits_memory
 from clew.engine.records import StoredNamespace
+from clew.engine.restored import require_history
 from clew.engine.returned import union
 from clew.engine.sqlite import SqliteRecords
 from clew.engine.sqlite_queries import QUERIES_FILE, SqliteQueries
@@ -26,7 +27,7 @@ def image_remarks(directory: Path, records: SqliteRecords) -> list[str]:
     """What is to be said of images. The graph is made anew from the records where one cannot be used."""
     remarks = []
     for stored in records.namespaces():
-        path = directory / f"clew.{stored.number}.image"
+        path = image_path(directory, stored.number)
         if not path.exists():
             continue
         try:
@@ -46,7 +47,7 @@ def image_remarks(directory: Path, records: SqliteRecords) -> list[str]:
 
 
 def query_problems(directory: Path) -> list[str]:
-    """What is wrong with the open queries: with such a file the index cannot be opened."""
+    """What is wrong with the open queries. An opening sets such a file aside, and they end."""
     if not (directory / QUERIES_FILE).exists():
         return []
     try:
@@ -66,8 +67,7 @@ def query_problems(directory: Path) -> list[str]:
 
 def _require_use(graph: Graph, note: Note, stored: StoredNamespace, records: SqliteRecords) -> None:
     """Raises UnfitImage where an image is not of these records, or shows other vectors than they hold."""
-    if note.namespace != stored.number or not records.has_been(note.lineage, note.seq):
-        raise UnfitImage(f"it shows command {note.seq} of a history that is not that of the records")
+    require_history(graph, note, stored, records)
     rows = note.rows_array()
     settings = records.settings
     for first in range(0, len(rows), COMPARED_ROWS):

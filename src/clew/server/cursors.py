@@ -7,7 +7,7 @@ from collections import OrderedDict
 from clew.errors import QueryNotActive
 from clew.server.auth import Access
 
-REMEMBERED_MAX = 20_000  # twice as many as may be open; some 3 MB
+REMEMBERED_MAX = 20_000  # twice as many resumable queries as may be open; some 3 MB
 
 
 class Owners:

@@ -6,12 +6,12 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from clew.commands import Query
+from clew.server.cursors import REMEMBERED_MAX
 
 # What took no longer is done at once the next time. Some 20 times as long as the way to a thread and back.
 INLINE_SECONDS_MAX = 0.001
 # In these, one query of a kind that is slow holds the event loop up, to see whether it still is.
 PAUSE_MIN, PAUSE_MAX = 16, 4096
-REMEMBERED_MAX = 20_000  # twice as many resumable queries as may be open; some 3 MB
 
 
 class Quick:

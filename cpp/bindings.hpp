@@ -1,9 +1,11 @@
-// What the bindings of sparse and of hybrid queries share.
+// What the bindings of dense, sparse and hybrid queries share.
 #pragma once
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "exact.hpp"
 #include "sparse.hpp"
 #include "types.hpp"
 
@@ -23,9 +26,19 @@ void bind_fusion(nanobind::module_& m);
 
 template <class T>
 using Array = nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;
-template <class T>
-using Result = nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<1>>;
+template <class T, std::size_t N = 1>
+using Result = nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<N>>;
 using Bitmap = Array<std::uint64_t>;
+
+// A new NumPy array of the given shape, and where to write it.
+template <class T, std::size_t N>
+std::pair<Result<T, N>, T*> new_array(std::array<std::size_t, N> shape) {
+  std::size_t size = 1;
+  for (const std::size_t side : shape) size *= side;
+  auto* data = new T[std::max<std::size_t>(size, 1)];
+  const nanobind::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return {Result<T, N>(data, N, shape.data(), owner), data};
+}
 
 template <class T>
 Result<T> array_of(std::vector<T> values) {
@@ -35,13 +48,13 @@ Result<T> array_of(std::vector<T> values) {
 }
 
 inline nanobind::tuple arrays_of(std::span<const Key> keys) {
-  std::vector<Slot> slots(keys.size());
-  std::vector<float> distances(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    slots[i] = slot_of(keys[i]);
-    distances[i] = distance_of(keys[i]);
+  auto [slots, slot] = new_array<Slot, 1>({keys.size()});
+  auto [distances, distance] = new_array<float, 1>({keys.size()});
+  for (const Key key : keys) {
+    *slot++ = slot_of(key);
+    *distance++ = distance_of(key);
   }
-  return nanobind::make_tuple(array_of(std::move(slots)), array_of(std::move(distances)));
+  return nanobind::make_tuple(slots, distances);
 }
 
 inline void check_pair(std::size_t indices, std::size_t values) {
@@ -57,6 +70,10 @@ inline nanobind::tuple arrays_of(std::span<const Entry> entries) {
     values.push_back(entry.value);
   }
   return nanobind::make_tuple(array_of(std::move(indices)), array_of(std::move(values)));
+}
+
+inline Allowed allowed_of(const std::optional<Bitmap>& bitmap) {
+  return bitmap ? Allowed{{bitmap->data(), bitmap->size()}} : Allowed{};
 }
 
 inline std::vector<std::uint64_t> words_of(const std::optional<Bitmap>& bitmap) {
