@@ -227,6 +227,12 @@ Result<std::int32_t, 1> code_sums(const std::string& name, const std::string& fu
   for (std::size_t i = 0; i < rows.shape(0); ++i) pointers.push_back(rows.data() + i * query.size());
   auto [result, out] = new_array<std::int32_t, 1>({rows.shape(0)});
   const Kernels& kernels = kernels_named(name);
+  if (function == "bytes") {
+    if (kernels.code_bytes == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
+    const std::vector<std::uint8_t> bytes(query.data(), query.data() + query.size());
+    kernels.code_bytes(bytes.data(), rows.data(), rows.shape(0), query.size(), out);
+    return result;
+  }
   const CodesKernel kernel = function == "dot" ? kernels.code_dot : kernels.code_squared;
   kernel(query.data(), pointers.data(), rows.shape(0), query.size(), out);
   return result;

@@ -1,8 +1,10 @@
 #include "codes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace clew {
 namespace {
@@ -43,6 +45,7 @@ Codes::Codes(const VectorStore& vectors)
       kernels_(available_kernels().front()),
       rows_((vectors.dimension() + CODE_ROW - 1) / CODE_ROW * CODE_ROW),
       wild_(1),
+      squares_(1),
       mean_(rows_.width()),
       prefetched_(std::min(rows_.width(), PREFETCHED_MAX)) {
   rows_.use_huge_pages();
@@ -92,6 +95,7 @@ void Codes::learn_error(std::span<const Slot> sample) {
 void Codes::reserve(Slot count) {
   rows_.reserve(count);
   wild_.reserve(count);
+  squares_.reserve(count);
 }
 
 void Codes::encode(Slot slot) {
@@ -100,6 +104,14 @@ void Codes::encode(Slot slot) {
     *wild_[slot] = 1;
     wild_count_.fetch_add(1, std::memory_order_relaxed);
   }
+  square(slot);
+}
+
+void Codes::square(Slot slot) {
+  const std::int8_t* code = rows_[slot];
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < rows_.width(); ++i) sum += code[i] * (code[i] + 256);
+  *squares_[slot] = sum;
 }
 
 // Writes the code of a row and returns how far it is from the row.
@@ -155,6 +167,18 @@ void Codes::assign_point(CodedQuery& query, const float* vector, double length) 
   query.rounding = cosine ? FLOAT_ERROR : 0;
   query.scale = step_ * step_ * (cosine ? 0.5F : 1.0F);
   query.offset = cosine ? -1.0F : 0.0F;
+  assign_bytes(query);
+}
+
+void Codes::assign_bytes(CodedQuery& query) const {
+  query.bytes.clear();
+  const auto [least, most] = std::ranges::minmax(query.words);
+  if (kernels_.code_bytes == nullptr || least < -128 || most > 127) return;
+  query.square = 0;
+  for (const std::int32_t word : query.words) {
+    query.bytes.push_back(static_cast<std::uint8_t>(word + 128));
+    query.square += word * word;
+  }
 }
 
 void Codes::assign_point_of(Slot slot, CodedQuery& query) const {
@@ -164,6 +188,7 @@ void Codes::assign_point_of(Slot slot, CodedQuery& query) const {
 }
 
 void Codes::assign_direction(CodedQuery& query, const float* vector) const {
+  query.bytes.clear();
   const auto width = static_cast<double>(rows_.width());
   const double most = std::min(32767.0, std::floor(2147483647.0 / (CODE_MAX * width)));
   double largest = 0;
@@ -212,6 +237,28 @@ void Codes::distances(const CodedQuery& query, const Slot* slots, std::size_t co
     kernel(query.words.data(), rows, n, rows_.width(), sums);
   });
   for (std::size_t i = 0; i < count; ++i) out[i] = query.offset + query.scale * out[i];
+}
+
+void Codes::distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const {
+  if (query.bytes.empty()) {
+    std::array<Slot, RUN> slots;
+    std::iota(slots.begin(), slots.end(), first);
+    return distances(query, slots.data(), count, out);
+  }
+  std::array<std::int32_t, RUN> sums;
+  kernels_.code_bytes(query.bytes.data(), rows_[first], count, rows_.width(), sums.data());
+  const std::int32_t* squares = squares_[first];
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i] = query.offset + query.scale * static_cast<float>(query.square + squares[i] - 2 * sums[i]);
+  }
+}
+
+std::uint64_t Codes::wild(Slot first, std::size_t count) const {
+  if (wild_count() == 0) return 0;
+  const std::uint8_t* wild = wild_[first];
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < count; ++i) bits |= std::uint64_t{wild[i]} << i;
+  return bits;
 }
 
 void Codes::pair_distances(const CodedQuery& from, const Slot* slots, std::size_t count, float* out) const {

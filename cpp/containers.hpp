@@ -146,10 +146,13 @@ class SlotSet {
     return added;
   }
 
-  bool contains(Slot slot) const {
-    const std::size_t at = slot >> PAGE_SHIFT;
+  bool contains(Slot slot) const { return (word(slot / 64) >> (slot % 64) & 1) != 0; }
+
+  // Bit i: slot 64 * number + i is in it.
+  std::uint64_t word(std::size_t number) const {
+    const std::size_t at = number / PAGE_WORDS;
     const std::uint32_t page = at < pages_.size() ? pages_[at] : 0;
-    return (words_[page * PAGE_WORDS + (slot & PAGE_MASK) / 64] >> (slot % 64) & 1) != 0;
+    return words_[page * PAGE_WORDS + number % PAGE_WORDS];
   }
 
   std::size_t bytes() const {
@@ -183,14 +186,27 @@ class SlotTable {
     count_ = 0;
   }
 
-  // Adds the slot; false when it was there.
-  bool insert(Slot slot) {
-    Slot* place = find(slot);
-    // Written without a branch: whether a walk has met a slot is what no processor can foresee.
-    const bool added = *place == NO_SLOT;
-    *place = slot;
-    count_ += added ? 1 : 0;
-    if (count_ > places_.size() / 4 * 3) grow();
+  // Makes room for `count` more.
+  void reserve(std::size_t count) {
+    while (count_ + count > places_.size() / 4 * 3) grow();
+  }
+
+  // Adds slots, and writes those that were not there to `out`; returns how many these are.
+  // REQUIRES: room for all of them here and in `out`.
+  std::size_t insert(const Slot* slots, std::size_t count, Slot* out) {
+    Slot* const places = places_.data();
+    const std::size_t mask = places_.size() - 1;
+    std::size_t added = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Slot slot = slots[i];
+      std::size_t at = hash(slot) & mask;
+      while (places[at] != slot && places[at] != NO_SLOT) at = (at + 1) & mask;
+      out[added] = slot;
+      // Without a branch: whether a walk has met a slot is what no processor can foresee.
+      added += static_cast<std::size_t>(places[at] == NO_SLOT);
+      places[at] = slot;
+    }
+    count_ += added;
     return added;
   }
 
@@ -199,20 +215,18 @@ class SlotTable {
  private:
   static constexpr std::size_t SIZE_MIN = 2048;
 
-  // Where the slot is, or would be.
-  Slot* find(Slot slot) {
-    const std::size_t mask = places_.size() - 1;
-    // The high bits of a product by the golden ratio differ for neighbouring slots (Knuth, TAOCP 3, 6.4).
-    std::size_t at = (slot * 0x9E3779B97F4A7C15U) >> 32 & mask;
-    while (places_[at] != slot && places_[at] != NO_SLOT) at = (at + 1) & mask;
-    return &places_[at];
-  }
+  // The high bits of a product by the golden ratio differ for neighbouring slots (Knuth, TAOCP 3, 6.4).
+  static std::size_t hash(Slot slot) { return (slot * 0x9E3779B97F4A7C15U) >> 32; }
 
   [[gnu::noinline]] void grow() {
     std::vector<Slot> old(places_.size() * 2, NO_SLOT);
     old.swap(places_);
+    const std::size_t mask = places_.size() - 1;
     for (const Slot slot : old) {
-      if (slot != NO_SLOT) *find(slot) = slot;
+      if (slot == NO_SLOT) continue;
+      std::size_t at = hash(slot) & mask;
+      while (places_[at] != NO_SLOT) at = (at + 1) & mask;
+      places_[at] = slot;
     }
   }
 
@@ -220,40 +234,54 @@ class SlotTable {
   std::size_t count_ = 0;
 };
 
-// Nearest key first. Pushing before the first pop only appends, so a search that is never resumed
-// pays nothing for being resumable.
+// Nearest key first. Only the nearest are in order, as a heap that stays in the first cache; most of what is pushed is
+// beyond its fence and just appended, so a search that is never resumed pays nothing for being resumable.
 class KeyHeap {
  public:
   void push(Key key) {
+    std::vector<Key>& keys = key < fence_ ? near_ : far_;
     // By a quarter, not by half or more: of thousands of open queries this is the largest part.
-    if (keys_.size() == keys_.capacity()) keys_.reserve(keys_.size() + keys_.size() / 4 + 64);
-    keys_.push_back(key);
-    if (heaped_) std::push_heap(keys_.begin(), keys_.end(), std::greater<>());
+    if (keys.size() == keys.capacity()) keys.reserve(keys.size() + keys.size() / 4 + 64);
+    keys.push_back(key);
+    if (key < fence_) std::push_heap(near_.begin(), near_.end(), std::greater<>());
   }
 
   // REQUIRES: not empty.
   Key pop() {
-    if (!heaped_) {
-      std::make_heap(keys_.begin(), keys_.end(), std::greater<>());
-      heaped_ = true;
-    }
-    std::pop_heap(keys_.begin(), keys_.end(), std::greater<>());
-    const Key key = keys_.back();
-    keys_.pop_back();
+    if (near_.empty()) come_nearer();
+    std::pop_heap(near_.begin(), near_.end(), std::greater<>());
+    const Key key = near_.back();
+    near_.pop_back();
     return key;
   }
 
   void clear() {
-    keys_.clear();
-    heaped_ = false;
+    near_.clear();
+    far_.clear();
+    fence_ = 0;
   }
 
-  bool empty() const { return keys_.empty(); }
-  std::size_t bytes() const { return keys_.capacity() * sizeof(Key); }
+  bool empty() const { return near_.empty() && far_.empty(); }
+  std::size_t bytes() const { return (near_.capacity() + far_.capacity()) * sizeof(Key); }
 
  private:
-  std::vector<Key> keys_;
-  bool heaped_ = false;
+  static constexpr std::size_t NEAR_MIN = 64;
+  static constexpr std::size_t NEAR_SHARE = 8;
+
+  // Moves the nearest part of far_ to near_.
+  void come_nearer() {
+    const std::size_t count = std::min(far_.size(), std::max(far_.size() / NEAR_SHARE, NEAR_MIN));
+    const auto first = far_.end() - static_cast<std::ptrdiff_t>(count);
+    std::ranges::nth_element(far_, first, std::greater<>());
+    fence_ = *first + 1;
+    near_.assign(first, far_.end());
+    far_.erase(first, far_.end());
+    std::make_heap(near_.begin(), near_.end(), std::greater<>());
+  }
+
+  std::vector<Key> near_;  // all that are less than the fence: a heap
+  std::vector<Key> far_;   // all others
+  Key fence_ = 0;
 };
 
 }  // namespace clew

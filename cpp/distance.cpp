@@ -138,6 +138,57 @@ inline std::int32_t total(Sums sums) { return _mm512_reduce_add_epi32(sums); }
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vnni"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512vnni")
+#endif
+namespace avx512vnni {
+
+constexpr std::size_t BYTES = 64;
+
+// The four sums of four registers of int32.
+inline __m128i totals(const __m512i* sums) {
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[0], sums[1]), _mm512_unpackhi_epi32(sums[0], sums[1]));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[2], sums[3]), _mm512_unpackhi_epi32(sums[2], sums[3]));
+  const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+template <std::size_t ROWS>
+inline void bytes_block(const std::uint8_t* query, const std::int8_t* rows, std::size_t n, std::int32_t* out) {
+  __m512i sums[4] = {};
+  std::size_t i = 0;
+  for (; i + BYTES <= n; i += BYTES) {
+    const __m512i words = _mm512_loadu_si512(query + i);
+    for (std::size_t r = 0; r < ROWS; ++r) {
+      sums[r] = _mm512_dpbusd_epi32(sums[r], words, _mm512_loadu_si512(rows + r * n + i));
+    }
+  }
+  if (i < n) {  // half a register is left: rows are a multiple of CODE_ROW
+    const __mmask64 half = 0xFFFFFFFFU;
+    const __m512i words = _mm512_maskz_loadu_epi8(half, query + i);
+    for (std::size_t r = 0; r < ROWS; ++r) {
+      sums[r] = _mm512_dpbusd_epi32(sums[r], words, _mm512_maskz_loadu_epi8(half, rows + r * n + i));
+    }
+  }
+  alignas(16) std::int32_t four[4];
+  _mm_store_si128(reinterpret_cast<__m128i*>(four), totals(sums));
+  for (std::size_t r = 0; r < ROWS; ++r) out[r] = four[r];
+}
+
+void code_bytes(const std::uint8_t* query, const std::int8_t* rows, std::size_t count, std::size_t n,
+                std::int32_t* out) {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) bytes_block<4>(query, rows + i * n, n, out + i);
+  for (; i < count; ++i) bytes_block<1>(query, rows + i * n, n, out + i);
+}
+
+}  // namespace avx512vnni
+#if defined(__clang__)
+#pragma clang attribute pop
 #else
 #pragma GCC pop_options
 #endif
@@ -180,8 +231,14 @@ std::vector<Kernels> detect() {
   std::vector<Kernels> found;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
-    found.push_back({"avx512", avx512::rows<avx512::Dot>, avx512::rows<avx512::Squared>,
-                     avx512::code_rows<avx512::CodeDot>, avx512::code_rows<avx512::CodeSquared>});
+    const Kernels kernels{"avx512", avx512::rows<avx512::Dot>, avx512::rows<avx512::Squared>,
+                          avx512::code_rows<avx512::CodeDot>, avx512::code_rows<avx512::CodeSquared>};
+    if (__builtin_cpu_supports("avx512vnni")) {
+      found.push_back(kernels);
+      found.back().name = "avx512vnni";
+      found.back().code_bytes = avx512vnni::code_bytes;
+    }
+    found.push_back(kernels);
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     found.push_back({"avx2", avx2::rows<avx2::Dot>, avx2::rows<avx2::Squared>, avx2::code_rows<avx2::CodeDot>,

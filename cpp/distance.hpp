@@ -25,12 +25,17 @@ using RowsKernel = void (*)(const float* query, const float* const* rows, std::s
 using CodesKernel = void (*)(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count,
                              std::size_t n, std::int32_t* out);
 
+// out[i] = the inner product of a query of n uint8 and row i of `count` that lie one after the other.
+using BytesKernel = void (*)(const std::uint8_t* query, const std::int8_t* rows, std::size_t count, std::size_t n,
+                             std::int32_t* out);
+
 struct Kernels {
-  std::string_view name;  // "avx512", "avx2", "neon" or "plain"
+  std::string_view name;  // "avx512vnni", "avx512", "avx2", "neon" or "plain"
   RowsKernel dot;
   RowsKernel squared;
   CodesKernel code_dot;
   CodesKernel code_squared;
+  BytesKernel code_bytes = nullptr;  // none: code_dot is as quick
 };
 
 // What this processor runs, best first; "plain" is last. CLEW_INSTRUCTION_SET in the environment names one to use

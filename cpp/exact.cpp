@@ -9,7 +9,10 @@
 namespace clew {
 namespace {
 
-constexpr std::size_t BLOCK = 32;  // rows scored at once
+constexpr std::size_t BLOCK = 32;  // rows scored at once, where they lie apart
+// Rows that lie together are scored with those between them if of RUN so many are wanted.
+constexpr std::size_t RUN = Codes::RUN;
+constexpr int RUN_MIN = 24;
 
 // Beside twice as many as are wanted, so many are taken in the order of codes to be scored exactly.
 constexpr std::size_t AHEAD_MIN = 32;
@@ -37,34 +40,64 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
   std::array<Slot, BLOCK> block;
   std::size_t used = 0;
-  const bool tombstones = view.live < view.limit;
-  const auto add = [&](Slot slot) {
-    if (slot >= view.limit || (tombstones && !graph_.visible(slot, view))) return;
-    if (except != nullptr && except->contains(slot)) return;
-    codes_ != nullptr ? codes_->prefetch(slot) : graph_.vectors().prefetch(slot);
-    block[used++] = slot;
-    if (used == BLOCK) score({block.data(), std::exchange(used, 0)});
-  };
   if (allowed.everything()) ranking_.keys().reserve(view.limit);
-  if (allowed.everything() && !tombstones && except == nullptr) {
-    // Row after row, as they lie: the processor sees by itself what comes next.
-    for (Slot first = 0; first < view.limit; first += static_cast<Slot>(BLOCK)) {
-      const std::size_t n = std::min<std::size_t>(BLOCK, view.limit - first);
-      std::iota(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(n), first);
-      score({block.data(), n});
+  for (std::size_t number = 0; number * RUN < view.limit; ++number) {
+    std::uint64_t bits = wanted(number, view, allowed, except);
+    const auto first = static_cast<Slot>(number * RUN);
+    if (std::popcount(bits) >= RUN_MIN) {
+      score_run(first, std::min<std::size_t>(RUN, view.limit - first), bits);
+      continue;
     }
-  } else if (allowed.everything()) {
-    for (Slot slot = 0; slot < view.limit; ++slot) add(slot);
-  } else {
-    for (std::size_t i = 0; i < allowed.words.size() && i * 64 < view.limit; ++i) {
-      for (std::uint64_t word = allowed.words[i]; word != 0; word &= word - 1) {
-        add(static_cast<Slot>(i * 64) + static_cast<Slot>(std::countr_zero(word)));
-      }
+    for (; bits != 0; bits &= bits - 1) {
+      const Slot slot = first + static_cast<Slot>(std::countr_zero(bits));
+      codes_ != nullptr ? codes_->prefetch(slot) : graph_.vectors().prefetch(slot);
+      block[used++] = slot;
+      if (used == BLOCK) score({block.data(), std::exchange(used, 0)});
     }
   }
   score({block.data(), used});
   std::ranges::sort(pending_);
   return ranking_.keys().size() + pending_.size();
+}
+
+// Which of the slots from 64 * number on are to be scored.
+std::uint64_t Scan::wanted(std::size_t number, const View& view, const Allowed& allowed, const SlotSet* except) const {
+  std::uint64_t bits = allowed.word(number);
+  const auto first = static_cast<Slot>(number * RUN);
+  if (view.limit - first < RUN) bits &= (std::uint64_t{1} << (view.limit - first)) - 1;
+  if (except != nullptr) bits &= ~except->word(number);
+  if (view.live == view.limit) return bits;
+  for (std::uint64_t left = bits; left != 0; left &= left - 1) {
+    if (!graph_.visible(first + static_cast<Slot>(std::countr_zero(left)), view)) bits ^= left & -left;
+  }
+  return bits;
+}
+
+// Scores row after row, as they lie, also those that are not wanted: the processor sees by itself what comes next.
+void Scan::score_run(Slot first, std::size_t count, std::uint64_t wanted) {
+  std::array<float, RUN> distances;
+  if (codes_ != nullptr) {
+    codes_->distances(coded_, first, count, distances.data());
+    const std::uint64_t wild = codes_->wild(first, count) & wanted;
+    wanted ^= wild;
+    for (std::uint64_t left = wild; left != 0; left &= left - 1) {
+      const Slot slot = first + static_cast<Slot>(std::countr_zero(left));
+      score_exactly({&slot, 1}, pending_);
+    }
+  } else {
+    std::array<Slot, RUN> slots;
+    std::iota(slots.begin(), slots.end(), first);
+    graph_.vectors().distances(query_, slots.data(), count, distances.data());
+  }
+  std::vector<Key>& keys = ranking_.keys();
+  const std::size_t before = keys.size();
+  keys.resize(before + count);
+  Key* at = keys.data() + before;
+  for (std::size_t i = 0; i < count; ++i) {
+    *at = make_key(distances[i], first + static_cast<Slot>(i));
+    at += wanted >> i & 1;
+  }
+  keys.resize(static_cast<std::size_t>(at - keys.data()));
 }
 
 void Scan::score(std::span<const Slot> slots) {

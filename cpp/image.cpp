@@ -186,7 +186,11 @@ void Image::read_codes(Graph& graph, const Header& header, ImageReader& file) {
   file.rows(header.sections[CODES], codes->rows_, limit);
   file.rows(header.sections[WILD], codes->wild_, limit);
   Slot wild = 0;
-  for (Slot slot = 0; slot < limit; ++slot) wild += *codes->wild_[slot] != 0 ? 1 : 0;
+  codes->squares_.reserve(limit);
+  for (Slot slot = 0; slot < limit; ++slot) {
+    wild += *codes->wild_[slot] != 0 ? 1 : 0;
+    codes->square(slot);
+  }
   codes->wild_count_ = wild;
   graph.codes_ = std::move(codes);
 }

@@ -47,9 +47,11 @@ void Walk::meet(const Landmarks& landmarks) {
   std::ranges::nth_element(leaders_, leaders_.begin() + static_cast<std::ptrdiff_t>(groups - 1));
   found_.clear();
   for (std::size_t i = 0; i < groups; ++i) {
-    for (const Slot slot : landmarks.group(slot_of(leaders_[i]))) {
-      if (visited_.insert(slot)) found_.push_back(slot);
-    }
+    const std::span<const Slot> group = landmarks.group(slot_of(leaders_[i]));
+    visited_.reserve(group.size());
+    const std::size_t before = found_.size();
+    found_.resize(before + group.size());
+    found_.resize(before + visited_.insert(group.data(), group.size(), found_.data() + before));
   }
 }
 
@@ -93,15 +95,18 @@ void Walk::expand(std::size_t at) {
   const std::atomic<Slot>* places = graph_.neighbors(slot);
   const std::size_t degree = graph_.options().degree;
   const std::size_t before = found_.size();
-  std::size_t end = before;
-  found_.resize(before + degree);
+  neighbors_.resize(degree);
+  Slot* const neighbors = neighbors_.data();
+  std::size_t count = 0;
   for (std::size_t i = 0; i < degree; ++i) {
     const Slot place = places[i].load(std::memory_order_acquire);
     if (place == Graph::EMPTY) break;
-    const Slot neighbor = Graph::from_place(place);
-    found_[end] = neighbor;
-    end += static_cast<std::size_t>(visited_.insert(neighbor)) & static_cast<std::size_t>(neighbor < end_);
+    neighbors[count] = Graph::from_place(place);
+    count += static_cast<std::size_t>(neighbors[count] < end_);
   }
+  found_.resize(before + count);
+  visited_.reserve(count);
+  const std::size_t end = before + visited_.insert(neighbors, count, found_.data() + before);
   found_.resize(end);
   for (std::size_t i = before; i < end; ++i) {
     codes_ != nullptr ? codes_->prefetch(found_[i]) : graph_.vectors().prefetch(found_[i]);
@@ -112,16 +117,59 @@ void Walk::expand(std::size_t at) {
 void Walk::expand_copies(Key key) {
   // Collected first: inserting moves the beam that is being expanded.
   for (Slot copy = graph_.next_copy(slot_of(key)); copy != NO_SLOT; copy = graph_.next_copy(copy)) {
-    if (visited_.insert(copy)) copies_.push_back(make_key(distance_of(key), copy) | EXPANDED);
+    Slot added;
+    visited_.reserve(1);
+    if (visited_.insert(&copy, 1, &added) != 0) copies_.push_back(make_key(distance_of(key), copy) | EXPANDED);
   }
 }
 
 void Walk::score() {
   compute_scores();
-  for (std::size_t i = 0; i < found_.size(); ++i) insert(make_key(scores_[i], found_[i]));
+  // Most of what is scored is no nearer than the last of a full beam, and which is so is anybody's guess: no branch.
+  const bool full = beam_.size() - head_ == capacity_;
+  const Key limit = full ? beam_.back() : ~Key{0};
+  fresh_.resize(found_.size());
+  std::size_t near = 0;
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    const Key key = make_key(scores_[i], found_[i]);
+    fresh_[near] = key;
+    near += static_cast<std::size_t>(key < limit);
+    if (purpose_ == Purpose::resume && key >= limit) evicted_.push(key);
+  }
+  fresh_.resize(near);
+  fresh_.insert(fresh_.end(), copies_.begin(), copies_.end());
   found_.clear();
-  for (const Key copy : copies_) insert(copy);
   copies_.clear();
+  if (!fresh_.empty()) merge();
+}
+
+// Moves what is fresh into the beam, and out of it what it has no room for.
+void Walk::merge() {
+  if (fresh_.size() > capacity_) {
+    const auto end = fresh_.begin() + static_cast<std::ptrdiff_t>(capacity_);
+    std::ranges::nth_element(fresh_, end);
+    std::for_each(end, fresh_.end(), [this](Key key) { evict(key); });
+    fresh_.erase(end, fresh_.end());
+  }
+  std::ranges::sort(fresh_);
+  while (beam_.size() - head_ + fresh_.size() > capacity_) {
+    std::vector<Key>& last = beam_.size() > head_ && (fresh_.empty() || beam_.back() > fresh_.back()) ? beam_ : fresh_;
+    evict(last.back());
+    last.pop_back();
+  }
+  // From the last to the first, so that each key of the beam moves once.
+  std::size_t end = beam_.size();
+  beam_.resize(end + fresh_.size());
+  const auto beam = beam_.begin();
+  for (std::size_t left = fresh_.size(); left > 0; --left) {
+    const std::size_t at = place_of(fresh_[left - 1], end);
+    std::copy_backward(beam + static_cast<std::ptrdiff_t>(at), beam + static_cast<std::ptrdiff_t>(end),
+                       beam + static_cast<std::ptrdiff_t>(end + left));
+    beam_[at + left - 1] = fresh_[left - 1];
+    end = at;
+  }
+  next_ = std::min(next_, end);
+  for (std::size_t i = next_; i < std::min(next_ + SOON, beam_.size()); ++i) graph_.prefetch_edges(slot_of(beam_[i]));
 }
 
 void Walk::compute_scores() {
@@ -139,22 +187,11 @@ void Walk::compute_scores() {
   }
 }
 
-void Walk::insert(Key key) {
-  if (beam_.size() - head_ == capacity_) {
-    if (key > beam_.back()) return evict(key);
-    evict(beam_.back());
-    beam_.pop_back();
-  }
-  const std::size_t position = place_of(key);
-  if (position < next_ + SOON) graph_.prefetch_edges(slot_of(key));
-  next_ = std::min(next_, position);
-  beam_.insert(beam_.begin() + static_cast<std::ptrdiff_t>(position), key);
-}
-
-// The first place of the beam whose key is not less. Without a branch: where a new key belongs is anybody's guess.
-std::size_t Walk::place_of(Key key) const {
+// The first place of the beam before `end` whose key is not less. Without a branch: where a new key belongs is
+// anybody's guess.
+std::size_t Walk::place_of(Key key, std::size_t end) const {
   const Key* at = beam_.data() + head_;
-  for (std::size_t left = beam_.size() - head_; left > 0;) {
+  for (std::size_t left = end - head_; left > 0;) {
     const std::size_t half = (left + 1) / 2;
     at = at[half - 1] < key ? at + half : at;
     left = left / 2;

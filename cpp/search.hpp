@@ -70,8 +70,8 @@ class Walk {
   void expand(std::size_t at);
   void expand_copies(Key key);
   void score();
-  void insert(Key key);
-  std::size_t place_of(Key key) const;
+  void merge();
+  std::size_t place_of(Key key, std::size_t end) const;
   void evict(Key key);
 
   const Graph& graph_;
@@ -87,8 +87,10 @@ class Walk {
   std::vector<Key> beam_;
   KeyHeap evicted_;
   SlotTable visited_;
-  std::vector<Slot> found_;  // met and not yet scored
-  std::vector<Key> copies_;  // of expanded slots, not yet in the beam
+  std::vector<Slot> neighbors_;  // of the slot that is being expanded
+  std::vector<Slot> found_;      // met and not yet scored
+  std::vector<Key> copies_;      // of expanded slots, not yet in the beam
+  std::vector<Key> fresh_;       // scored, near enough for the beam, and not yet in it
   std::vector<float> scores_;
   std::vector<Key> leaders_;
   std::vector<Key> path_;

@@ -316,7 +316,7 @@ def scores(distances: NDArray[float32], metric: str) -> list[float]:
 def code_sums(
     instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]
 ) -> NDArray[int32]:
-    """Sums over rows of codes (n, width), width a multiple of 32: `function` is dot or squared. For tests."""
+    """Sums over rows of codes (n, width), width a multiple of 32: `function` is dot, squared or bytes. For tests."""
 
 def kernel_distances(
     instruction_set: str, function: str, query: NDArray[float32], rows: NDArray[float32]

@@ -55,6 +55,22 @@ def test_sums_over_codes_are_exact(instruction_set: str, width: int) -> None:
     assert dot.tolist() == (wide @ words.astype(np.int64)).tolist()
 
 
+@pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
+@pytest.mark.parametrize("width", [32, 64, 96, 128, 5376])
+def test_sums_of_bytes_by_codes_are_exact_where_a_processor_has_them(instruction_set: str, width: int) -> None:
+    rng = np.random.default_rng(width)
+    rows = rng.integers(-127, 128, (11, width), dtype=np.int8)
+    rows[0], rows[1] = 127, -127
+    for query in (rng.integers(0, 256, width), np.full(width, 255)):
+        words = query.astype(np.int16)
+        if not instruction_set.endswith("vnni"):
+            with pytest.raises(ValueError, match="has no such kernel"):
+                _core.code_sums(instruction_set, "bytes", words, rows)
+            continue
+        sums = _core.code_sums(instruction_set, "bytes", words, rows)
+        assert sums.tolist() == (rows.astype(np.int64) @ query).tolist()
+
+
 def test_an_unknown_instruction_set_is_refused() -> None:
     with pytest.raises(ValueError, match="sse9"):
         _core.kernel_distances("sse9", "dot", np.ones(3, np.float32), np.ones((1, 3), np.float32))
