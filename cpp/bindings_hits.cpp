@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bindings.hpp"
+#include "packed.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -71,6 +72,15 @@ nb::list scores(const Array<float>& distances, const std::optional<std::string>&
   return result;
 }
 
+nb::bytes pack(const Array<std::int64_t>& numbers) {
+  const std::string bytes = packed({numbers.data(), numbers.data() + numbers.size()});
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
+Result<std::int64_t> unpack(const nb::bytes& bytes) {
+  return array_of(unpacked({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}));
+}
+
 }  // namespace
 
 Metric metric_named(const std::string& name) {
@@ -113,12 +123,13 @@ nb::bytes Hits::packed() const {
 }
 
 Result<std::int64_t> Hits::of(const Array<std::int64_t>& numbers) const {
-  auto [result, out] = new_array<std::int64_t, 1>({hits_.size()});
+  std::vector<std::int64_t> result;
+  result.reserve(hits_.size());
   for (const Hit& hit : hits_) {
     if (hit.slot >= numbers.size()) throw std::out_of_range("slot has no number");
-    *out++ = numbers.data()[hit.slot];
+    result.push_back(numbers.data()[hit.slot]);
   }
-  return result;
+  return array_of(std::move(result));
 }
 
 nb::list Hits::named(const nb::list& names, const std::optional<std::string>& metric_name,
@@ -154,6 +165,8 @@ void bind_hits(nb::module_& m) {
           },
           "place"_a);
 
+  m.def("pack", &pack, "numbers"_a);
+  m.def("unpack", &unpack, "packed"_a);
   m.def("shortest", &shortest, "values"_a);
   m.def("scores", &scores, "distances"_a, "metric"_a.none());
 }

@@ -393,3 +393,33 @@ def test_open_queries_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StorageError, match="a later version of Clew wrote it"):
         Engine.open(tmp_path)
+
+
+def test_batches_are_saved_beside_a_compaction(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path, durability="normal")
+    fill(engine)
+    done, failed = threading.Event(), []
+
+    def compact() -> None:
+        while not done.is_set():
+            try:
+                engine.execute(Compact())
+            except Exception as error:
+                failed.append(error)
+                return
+
+    compacting = threading.Thread(target=compact)
+    compacting.start()
+    try:
+        for _ in range(4):
+            uuid = start(engine, 1.0, 0.0)
+            returned = NAMES[:1]
+            while batch := fetch_ids(engine, uuid, 5):
+                returned += batch
+            assert returned == NAMES
+            engine.execute(EndQuery(uuid))
+    finally:
+        done.set()
+        compacting.join()
+    assert failed == []
+    engine.close()

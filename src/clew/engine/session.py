@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clew._core import Hits
+from clew._core import Hits, pack, unpack
 from clew.commands import Include, Query
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
-from clew.engine.returned import Rows, added, grown, pack, union, unpack
+from clew.engine.returned import Rows, added, grown, union
 from clew.engine.saved import Place, SavedQueries
 from clew.engine.seek import sought
 from clew.engine.snapshot import Chosen, Snapshot
@@ -178,10 +178,10 @@ class Session:
     def _move(self, hits: Hits) -> None:
         """`hits` are the next batch. Where the query is saved, that is committed first."""
         if self._saved.lasting:
-            last = self._packed(hits)
-            before = self._known_parts()
+            last = pack(self._seek().rows(hits))
+            before = self._known_parts() if self._parts is None else self._parts
             parts, tail, keep = grown(before, self._tail, self._last_packed)
-            place = self._place(self.batch + 1, last, tail)
+            place = Place(self._wall() + self.max_idle_s, self.batch + 1, last, tail)
             self._saved.move(self.number, place, len(before), keep, parts[keep:])
             self._parts, self._tail, self._last_packed = parts, tail, last
         else:
