@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import threading
 import warnings
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
@@ -42,6 +41,10 @@ class ResumableQuery:
     A call in the wrong state raises `QueryNotActive`, a `ClientError`.
     """
 
+    # Thousands may be open at once.
+    __slots__ = ("__weakref__", "_acall", "_arrived", "_aturn", "_call", "_command", "_lost", "_state",
+                 "_turn", "_unread", "_uuid", "_why_stopped")  # fmt: skip
+
     def __init__(
         self, command: StartQuery, *, call: Call | None = None, acall: AsyncCall | None = None
     ) -> None:
@@ -51,7 +54,7 @@ class ResumableQuery:
         self._state = State.NEW
         self._why_stopped = State.STOPPED.value
         self._uuid = ""
-        self._unread: deque[QueryResult] = deque()
+        self._unread: list[QueryResult] = []
         self._arrived = 0  # the number of the last batch that came
         self._lost: FetchNext | None = None  # the batch that was asked for and did not come
         self._turn = threading.Lock()
@@ -143,13 +146,13 @@ class ResumableQuery:
         """What is left of earlier batches, and of further ones what is missing."""
         if not self._uuid:
             return []
-        batch = [self._unread.popleft() for _ in range(min(wanted, len(self._unread)))]
+        batch, self._unread = self._unread[:wanted], self._unread[wanted:]
         while missing := wanted - len(batch):
             repeated = self._lost is not None
             try:
                 hits = yield from self._batch(missing)
             except BaseException:
-                self._unread.extendleft(reversed(batch))
+                self._unread[:0] = batch
                 raise
             batch += hits[:missing]
             self._unread.extend(hits[missing:])
@@ -186,7 +189,7 @@ class ResumableQuery:
         if not self._unread and self._uuid:
             wanted = max(self._command.query.top_k, ITERATION_BATCH_MIN)
             self._unread.extend((yield from self._batch(wanted)))
-        return self._unread.popleft() if self._unread else None
+        return self._unread.pop(0) if self._unread else None
 
     def _leave(self) -> Steps[None]:
         if self._state is State.ACTIVE:

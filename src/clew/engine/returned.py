@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,9 @@ def added(parts: list[bytes], part: bytes) -> tuple[list[bytes], int]:
         grown[keep:] = [pack(union(grown[keep:]))]
 
 
-def grown(parts: list[bytes], tail: list[bytes], batch: bytes) -> tuple[list[bytes], list[bytes], int]:
+def grown(
+    parts: list[bytes], tail: Sequence[bytes], batch: bytes
+) -> tuple[list[bytes], Sequence[bytes], int]:
     """Parts and tail with one more batch, which shares no row with them, and how many of the first parts stay
     as they were.
     """
@@ -56,4 +58,4 @@ def grown(parts: list[bytes], tail: list[bytes], batch: bytes) -> tuple[list[byt
     if len(longer) < TAIL_MAX and sum(map(len, longer)) < TAIL_BYTES_MAX:
         return parts, longer, len(parts)
     merged, keep = added(parts, pack(union(longer)))
-    return merged, [], keep
+    return merged, (), keep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -62,17 +62,17 @@ class Session:
         self._wall = wall
         self._threads = threads
         self._stream = stream
-        self._ahead: list[Hits] = []  # taken from the stream and not returned
+        self._ahead: Sequence[Hits] = ()  # taken from the stream and not returned
         self._last: Hits | None = (
             NO_HITS if place is None else None
         )  # of the last batch, for as long as the stream
         self._last_packed = b"" if place is None else place.last
-        self._tail: list[bytes] = [] if place is None else [*place.tail]  # of batches before that
+        self._tail: Sequence[bytes] = () if place is None else place.tail  # of batches before that
         self._parts: list[bytes] | None = (
             [] if place is None else None
         )  # returned before those; None: see `saved`
         # Where nothing is saved: the slots of all that the present stream returned before the last batch.
-        self._yielded = array("I")
+        self._yielded: array[int] | None = None
 
     def start(self, n: int) -> list[QueryResult]:
         """The first n results. The caller saves the query before it returns them."""
@@ -135,11 +135,11 @@ class Session:
         if self._saved.lasting:
             self._parts = None
         elif self._last is not None:
-            before = np.frombuffer(self._yielded, dtype=np.uint32)
+            before = np.frombuffer(self._yielded or b"", dtype=np.uint32)
             rows = self._stream.rows(Hits(before, np.zeros(len(before), dtype=np.float32)))
             self._parts, _ = added(self._known_parts(), pack(rows))
             self._last_packed = self._packed(self._last)
-        self._stream, self._ahead, self._last, self._yielded = None, [], None, array("I")
+        self._stream, self._ahead, self._last, self._yielded = None, (), None, None
 
     def _seek(self) -> Stream:
         """The stream; made anew where there is none."""
@@ -153,7 +153,7 @@ class Session:
 
     def _take(self, n: int) -> Hits:
         """The next n hits: what is ahead, then from the stream."""
-        ahead, self._ahead = self._ahead, []
+        ahead, self._ahead = self._ahead, ()
         if not ahead:
             return self._seek().next(n)
         hits = joined(ahead)
@@ -188,6 +188,8 @@ class Session:
             if self._last is None:  # of an earlier stream
                 self._parts, _ = added(self._known_parts(), self._last_packed)
                 self._last_packed = b""
+            elif self._yielded is None:
+                self._yielded = array("I", self._last.packed)
             else:
                 self._yielded.frombytes(self._last.packed)
         self._last = hits
@@ -218,7 +220,7 @@ class Session:
         self._saved.move(self.number, self._place(self.batch, b"", []), had, 0, parts)
         self._parts, self._tail, self._last_packed = parts, [], b""
 
-    def _place(self, batch: int, last: bytes, tail: list[bytes]) -> Place:
+    def _place(self, batch: int, last: bytes, tail: Sequence[bytes]) -> Place:
         return Place(self._wall() + self.max_idle_s, batch, last, tail)
 
     def _returned(self) -> Rows:

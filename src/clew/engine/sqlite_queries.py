@@ -27,7 +27,7 @@ QUERIES_VERSION = 2
 APPLICATION_ID = 0x636C6571  # "cleq"
 
 # A batch changes a few hundred bytes, of one page mostly: a small one is written sooner.
-PAGE_BYTES = 1_024
+PAGE_BYTES = 2_048
 
 _pack_tail = msgspec.msgpack.Encoder().encode
 _unpack_tail = msgspec.msgpack.Decoder(list[bytes]).decode
