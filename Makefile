@@ -9,6 +9,9 @@ CPP    := $(wildcard cpp/*.cpp cpp/*.hpp)
 TOOLS  := "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
 # Tests are compiled once and not by every worker of every run, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
+# Directories of tests lie in memory where there is plenty: a sixth less time, which was waiting for the disk.
+FREE_MB := $(shell df -Pm /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }')
+export PYTEST_DEBUG_TEMPROOT := $(shell test "0$(FREE_MB)" -gt 4000 && echo /dev/shm)
 
 .PHONY: help demo test test-slow check fix bench bench-full sanitize build clean
 help:  ## say what each target does

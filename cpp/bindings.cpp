@@ -8,9 +8,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <stdexcept>
 
 #include "cursor.hpp"
@@ -31,13 +28,6 @@ using Words = Array<std::int16_t>;
 using CodeMatrix = nb::ndarray<const std::int8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Slots = Array<Slot>;
 
-Metric metric_named(const std::string& name) {
-  if (name == "COSINE") return Metric::cosine;
-  if (name == "EUCLIDEAN") return Metric::euclidean;
-  if (name == "DOT_PRODUCT") return Metric::dot_product;
-  throw std::invalid_argument("metric is '" + name + "', expected COSINE, EUCLIDEAN or DOT_PRODUCT");
-}
-
 void check_dimension(std::size_t got, const Graph& graph) {
   if (got == graph.vectors().dimension()) return;
   throw std::invalid_argument("got " + std::to_string(got) + " dimensions, expected " +
@@ -54,13 +44,9 @@ class KeptCursor {
         words_(words_of(allowed)),
         cursor_(*graph_, query_.data(), allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{}, options) {}
 
-  nb::tuple next(std::size_t count) {
-    std::span<const Key> keys;
-    {
-      const nb::gil_scoped_release released;
-      keys = cursor_.next(count);
-    }
-    return arrays_of(keys);
+  Hits next(std::size_t count) {
+    const nb::gil_scoped_release released;
+    return Hits(cursor_.next(count));
   }
 
   void close() { cursor_.close(); }
@@ -78,18 +64,12 @@ class KeptCursor {
   Cursor cursor_;
 };
 
-nb::tuple search(const Graph& graph, const Vector& query, std::size_t k, std::size_t ef,
-                 const std::optional<Bitmap>& allowed, bool exact) {
+Hits search(const Graph& graph, const Vector& query, std::size_t k, std::size_t ef,
+            const std::optional<Bitmap>& allowed, bool exact) {
   check_dimension(query.size(), graph);
-  nb::tuple result;
-  {
-    std::optional<nb::gil_scoped_release> released(std::in_place);
-    Cursor cursor(graph, query.data(), allowed_of(allowed), {.ef = ef, .exact = exact, .once = true});
-    const auto keys = cursor.next(k);
-    released.reset();
-    result = arrays_of(keys);
-  }
-  return result;
+  const nb::gil_scoped_release released;
+  Cursor cursor(graph, query.data(), allowed_of(allowed), {.ef = ef, .exact = exact, .once = true});
+  return Hits(cursor.next(k));
 }
 
 nb::tuple search_many(const Graph& graph, const Matrix& queries, std::size_t k, std::size_t ef,
@@ -157,56 +137,6 @@ Result<float, 2> rows(const Graph& graph, const Slots& slots) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (slots.data()[i] >= limit) throw std::out_of_range("slot does not exist");
     graph.vectors().read(slots.data()[i], out + i * dimension);
-  }
-  return result;
-}
-
-constexpr std::array<double, 16> POWERS_OF_TEN{1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                               1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-
-double times_power_of_ten(double x, int power) {
-  return power >= 0 ? x * POWERS_OF_TEN[static_cast<std::size_t>(power)]
-                    : x / POWERS_OF_TEN[static_cast<std::size_t>(-power)];
-}
-
-// The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
-//
-// At most nine digits are needed, and if n are enough so are n + 1: the fewest are found by bisection. Digits and
-// powers of ten are exact doubles here, so the last division rounds once, as a parser would.
-double shortest_double(float value) {
-  const double x = std::abs(double{value});
-  if (!(x >= 1e-6 && x < 1e9)) {  // rare: zero, very small, very large, not finite
-    char text[32];
-    double result = value;
-    std::from_chars(text, std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr, result);
-    return result;
-  }
-  int magnitude = -6;  // of the first digit
-  while (x >= times_power_of_ten(1, magnitude + 1)) ++magnitude;
-  int fewest = 1;
-  for (int most = 9; fewest < most;) {
-    const int digits = (fewest + most) / 2;
-    const int power = digits - 1 - magnitude;
-    const double rounded = times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power);
-    static_cast<float>(rounded) == std::abs(value) ? most = digits : fewest = digits + 1;
-  }
-  const int power = fewest - 1 - magnitude;
-  return std::copysign(times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power), double{value});
-}
-
-nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>& values) {
-  nb::list result;
-  for (std::size_t i = 0; i < values.size(); ++i) result.append(shortest_double(values.data()[i]));
-  return result;
-}
-
-// http_api.md 6.1: (1 + cos) / 2, 1 / (1 + squared distance), (1 + dot) / 2, in float32.
-nb::list scores(const Vector& distances, const std::string& metric_name) {
-  const Metric metric = metric_named(metric_name);
-  nb::list result;
-  for (std::size_t i = 0; i < distances.size(); ++i) {
-    const float distance = distances.data()[i];
-    result.append(shortest_double(metric == Metric::euclidean ? 1 / (1 + distance) : (1 - distance) / 2));
   }
   return result;
 }
@@ -320,11 +250,10 @@ NB_MODULE(_core, m) {
       .def("compact", &compact, "threads"_a = 1)
       .def("give_up_compacting", &Graph::give_up_compacting);
 
+  bind_hits(m);
   bind_sparse(m);
   bind_fusion(m);
 
-  m.def("shortest", &shortest, "values"_a);
-  m.def("scores", &scores, "distances"_a, "metric"_a);
   m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
 }

@@ -20,7 +20,11 @@
 
 namespace clew {
 
-// Add to the module what sparse queries need, and hybrid ones. Graph must be known to it already.
+Metric metric_named(const std::string& name);
+
+// Add to the module what answers are made of, what sparse queries need, and hybrid ones. Graph must be known to it
+// already.
+void bind_hits(nanobind::module_& m);
 void bind_sparse(nanobind::module_& m);
 void bind_fusion(nanobind::module_& m);
 
@@ -47,15 +51,31 @@ Result<T> array_of(std::vector<T> values) {
   return Result<T>(kept->data(), {kept->size()}, owner);
 }
 
-inline nanobind::tuple arrays_of(std::span<const Key> keys) {
-  auto [slots, slot] = new_array<Slot, 1>({keys.size()});
-  auto [distances, distance] = new_array<float, 1>({keys.size()});
-  for (const Key key : keys) {
-    *slot++ = slot_of(key);
-    *distance++ = distance_of(key);
-  }
-  return nanobind::make_tuple(slots, distances);
-}
+// What a search found, nearest first. It becomes arrays only where somebody asks for them: making two takes as long as
+// finding ten among a thousand.
+class Hits {
+ public:
+  explicit Hits(std::span<const Key> keys);
+  Hits(const Array<Slot>& slots, const Array<float>& distances);
+
+  std::size_t count() const { return hits_.size(); }
+  Result<Slot> slots() const;
+  Result<float> distances() const;
+  nanobind::bytes packed() const;  // the slots, as an array has them
+  // numbers[slot] of each.
+  Result<std::int64_t> of(const Array<std::int64_t>& numbers) const;
+  // make(names[slot], score) of each.
+  nanobind::list named(const nanobind::list& names, const std::optional<std::string>& metric,
+                       const nanobind::callable& make) const;
+
+ private:
+  struct Hit {
+    Slot slot;
+    float distance;
+  };
+
+  std::vector<Hit> hits_;
+};
 
 inline void check_pair(std::size_t indices, std::size_t values) {
   if (indices == values) return;

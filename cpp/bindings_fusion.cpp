@@ -44,13 +44,9 @@ class KeptFusedCursor {
                    [this](std::size_t n) { return lexical_->next(n); }, options);
   }
 
-  nb::tuple next(std::size_t count) {
-    std::span<const Key> keys;
-    {
-      const nb::gil_scoped_release released;
-      if (fused_) keys = fused_->next(count);
-    }
-    return arrays_of(keys);
+  Hits next(std::size_t count) {
+    const nb::gil_scoped_release released;
+    return Hits(fused_ ? fused_->next(count) : std::span<const Key>());
   }
 
   void close() {
@@ -114,7 +110,7 @@ class FusedStreams {
         fused_([this](std::size_t n) { return dense_.next(n); }, [this](std::size_t n) { return sparse_.next(n); },
                options_named({}, algorithm, dense_weight, window)) {}
 
-  nb::tuple next(std::size_t count) { return arrays_of(fused_.next(count)); }
+  Hits next(std::size_t count) { return Hits(fused_.next(count)); }
   std::size_t bytes() const { return fused_.bytes(); }
 
  private:

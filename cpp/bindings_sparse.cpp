@@ -31,13 +31,9 @@ class KeptSparseCursor {
         cursor_(SparseQuery(*sparse_, {indices.data(), indices.size()}, {values.data(), values.size()}, idf, {}),
                 allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{}) {}
 
-  nb::tuple next(std::size_t count) {
-    std::span<const Key> keys;
-    {
-      const nb::gil_scoped_release released;
-      keys = cursor_.next(count);
-    }
-    return arrays_of(keys);
+  Hits next(std::size_t count) {
+    const nb::gil_scoped_release released;
+    return Hits(cursor_.next(count));
   }
 
   void close() { cursor_.close(); }
@@ -61,23 +57,21 @@ Slot apply(Sparse& sparse, const Array<std::uint64_t>& offsets, const Array<std:
   return sparse.apply({bounds, indices.data(), values.data()}, {removed.data(), removed.size()}, seq);
 }
 
-nb::tuple search(const Sparse& sparse, const Array<std::int32_t>& indices, const Array<float>& values, std::size_t k,
-                 bool idf, const std::optional<Bitmap>& allowed, bool exhaustive) {
+Hits search(const Sparse& sparse, const Array<std::int32_t>& indices, const Array<float>& values, std::size_t k,
+            bool idf, const std::optional<Bitmap>& allowed, bool exhaustive) {
   check_pair(indices.size(), values.size());
+  const nb::gil_scoped_release released;
   std::vector<Key> keys;
-  {
-    const nb::gil_scoped_release released;
-    const SparseQuery query(sparse, {indices.data(), indices.size()}, {values.data(), values.size()}, idf, {});
-    const Allowed admitted = allowed_of(allowed);
-    if (exhaustive) {
-      Ranking ranking;
-      query.score_all(admitted, 0, ranking.keys());
-      ranking.next(k, keys);
-    } else {
-      query.best(k, admitted, keys);
-    }
+  const SparseQuery query(sparse, {indices.data(), indices.size()}, {values.data(), values.size()}, idf, {});
+  const Allowed admitted = allowed_of(allowed);
+  if (exhaustive) {
+    Ranking ranking;
+    query.score_all(admitted, 0, ranking.keys());
+    ranking.next(k, keys);
+  } else {
+    query.best(k, admitted, keys);
   }
-  return arrays_of(keys);
+  return Hits(keys);
 }
 
 nb::tuple rows(const Sparse& sparse, const Array<Slot>& slots) {

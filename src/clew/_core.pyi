@@ -5,14 +5,47 @@ Distances are float32, smaller is nearer: -cos (0 for a zero vector), squared Eu
 """
 
 import builtins
-from collections.abc import Callable
-from typing import Final
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
 
-from numpy import float32, int8, int16, int32, uint32, uint64
+from numpy import float32, int8, int16, int32, int64, uint32, uint64
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 INSTRUCTION_SETS: Final[list[str]]
 """Those this processor runs, best first; "plain" is last. CLEW_INSTRUCTION_SET names one to use instead of the best."""
+
+class Hits:
+    """What a search found, nearest first. Also reads as a pair: `slots, distances = hits`.
+
+    Each array is made where it is asked for.
+    """
+
+    def __init__(self, slots: NDArray[uint32], distances: NDArray[float32]) -> None:
+        """Of two arrays of one length."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def slots(self) -> NDArray[uint32]: ...
+    @property
+    def distances(self) -> NDArray[float32]: ...
+    @property
+    def packed(self) -> builtins.bytes:
+        """The slots, as an array has them."""
+
+    def of(self, numbers: array[int]) -> NDArray[int64]:
+        """`numbers[slot]` of each; `numbers` is of 64 bits. IndexError for a slot without a number."""
+
+    def named(self, names: list[str], metric: str | None, make: Callable[[str, float], T]) -> list[T]:
+        """`make(names[slot], score)` of each, with a score as `scores` gives it. IndexError for a slot without a name."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def __getitem__(self, place: int) -> Any: ...
 
 class Graph:
     """The vectors of one namespace and, once there are enough of them, a navigable graph over them.
@@ -80,7 +113,7 @@ class Graph:
         ef: int = 0,
         allowed: NDArray[uint64] | None = None,
         exact: bool = False,
-    ) -> tuple[NDArray[uint32], NDArray[float32]]:
+    ) -> Hits:
         """The k nearest visible slots that are `allowed`, and their distances; nearest first, ties by slot.
 
         `ef`: how many candidates the beam holds (at least k); 0 chooses by k. `exact`: scan, do not walk.
@@ -141,7 +174,7 @@ class DamagedImage(ValueError):
 class Cursor:
     """Yields every visible slot once, nearest first as far as the beam can tell. One caller at a time."""
 
-    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+    def next(self, n: int) -> Hits:
         """Up to n further slots and distances; fewer only at the end, and none ever after."""
 
     def close(self) -> None:
@@ -210,7 +243,7 @@ class Sparse:
         idf: bool = False,
         allowed: NDArray[uint64] | None = None,
         exhaustive: bool = False,
-    ) -> tuple[NDArray[uint32], NDArray[float32]]:
+    ) -> Hits:
         """The k nearest visible slots that are `allowed`, and their distances.
 
         `idf`: each value is multiplied by ln(1 + (N - n + 0.5) / (n + 0.5)), for n of all N visible slots that have
@@ -235,7 +268,7 @@ class Sparse:
 class SparseCursor:
     """Yields every slot that has an index in common, once, nearest first, exactly. One caller at a time."""
 
-    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+    def next(self, n: int) -> Hits:
         """Up to n further slots and distances; fewer only at the end, and none ever after."""
 
     def close(self) -> None:
@@ -251,7 +284,7 @@ class SparseCursor:
 class FusedCursor:
     """Yields every slot that either half of a hybrid query finds, once. One caller at a time."""
 
-    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+    def next(self, n: int) -> Hits:
         """Up to n further slots and distances, which are fused scores negated; fewer only at the end, and none ever after."""
 
     def close(self) -> None:
@@ -278,7 +311,7 @@ class FusedStreams:
     ) -> None:
         """Either gives up to n further slots and negated scores, fewer only at its end."""
 
-    def next(self, n: int) -> tuple[NDArray[uint32], NDArray[float32]]:
+    def next(self, n: int) -> Hits:
         """Up to n further slots and distances, which are fused scores negated; fewer only at the end."""
 
     @property
@@ -307,11 +340,19 @@ def fused_cursor(
     next n of either half that were not returned. `once`: there will be one `next` of at most `window`.
     """
 
+def pack(numbers: NDArray[int64]) -> bytes:
+    """A set of numbers, in any order, as few bytes: 9 to 13 bits each for a thousand of some 100,000."""
+
+def unpack(packed: bytes) -> NDArray[int64]:
+    """The numbers of a packed set, ascending. ValueError where it is none."""
+
 def shortest(values: NDArray[float32]) -> list[float]:
     """For each float32 the double of its shortest decimal: 0.1 rather than 0.10000000149011612. Flattened."""
 
-def scores(distances: NDArray[float32], metric: str) -> list[float]:
-    """What users see: (1 + cos) / 2, 1 / (1 + d) or (1 + dot) / 2, in float32, as their shortest decimals."""
+def scores(distances: NDArray[float32], metric: str | None) -> list[float]:
+    """What users see: (1 + cos) / 2, 1 / (1 + d) or (1 + dot) / 2, in float32, as their shortest decimals; without a
+    metric the distance negated.
+    """
 
 def code_sums(
     instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]

@@ -89,30 +89,30 @@ def test_distances_are_those_of_the_floats() -> None:
 
 
 def test_codes_follow_vectors_that_move_away() -> None:
-    here, there = clustered(4000, 40, seed=7), 300 + 20 * clustered(3000, 40, seed=8)
+    here, there = clustered(2400, 40, seed=7), 300 + 20 * clustered(1800, 40, seed=8)
     graph = _core.Graph(40, "EUCLIDEAN")
     graph.apply(here, NONE, 1, 2)
     early = graph.cursor(here[3])
     first = early.next(50)[0].tolist()
-    for seq, start in enumerate(range(0, 3000, 250), 2):
-        graph.apply(there[start : start + 250], NONE, seq, 2)
+    for seq, start in enumerate(range(0, 1800, 200), 2):
+        graph.apply(there[start : start + 200], NONE, seq, 2)
     graph.scan_cost = 1e9
     rows = np.concatenate([here, there])
-    hits = [slot in graph.search(rows[slot], 3, 32)[0] for slot in range(0, 7000, 70)]
+    hits = [slot in graph.search(rows[slot], 3, 32)[0] for slot in range(0, 4200, 42)]
     assert np.mean(hits) > 0.97
     # A query begun before goes on in what it saw.
-    assert sorted(first + pages(early, 100)) == list(range(4000))
+    assert sorted(first + pages(early, 100)) == list(range(2400))
 
 
 def test_vectors_that_a_grid_cannot_tell_apart_keep_to_floats() -> None:
     rng = np.random.default_rng(9)
-    centers = 1000 * rng.standard_normal((300, 40))
-    rows = (centers[rng.integers(300, size=6000)] + 0.01 * rng.standard_normal((6000, 40))).astype(np.float32)
+    centers = 1000 * rng.standard_normal((150, 40))
+    rows = (centers[rng.integers(150, size=3000)] + 0.01 * rng.standard_normal((3000, 40))).astype(np.float32)
     graph = _core.Graph(40, "EUCLIDEAN")
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 1e9
     assert not graph.coded
-    assert np.mean([graph.search(rows[slot], 1, 64)[0][0] == slot for slot in range(0, 6000, 60)]) > 0.97
+    assert np.mean([graph.search(rows[slot], 1, 64)[0][0] == slot for slot in range(0, 3000, 30)]) > 0.97
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -126,7 +126,7 @@ def test_huge_and_tiny_components_lose_nothing(metric: str, scale: float) -> Non
 
 
 def test_one_vector_in_the_middle_of_all_does_not_break_the_graph() -> None:
-    rows = rows_of("normal", 64, 5000)
+    rows = rows_of("normal", 64, 3000)
     rows[100] = 0
     graph = _core.Graph(64, "EUCLIDEAN")
     graph.apply(rows, NONE, 1, 2)

@@ -155,12 +155,12 @@ def test_one_vector_and_all_copies() -> None:
 
 
 def test_a_filter_far_from_the_query_does_not_make_a_walk_wander() -> None:
-    rows = clustered(20000, 16, seed=17)
+    rows = clustered(12000, 16, seed=17)
     graph = _core.Graph(16, "EUCLIDEAN", ef_construction=48)
     graph.apply(rows, NONE, 1, 2)
     for query in rows[:5]:
         order, _ = brute_force(rows, query, "EUCLIDEAN")
-        far = np.zeros(20000, bool)
+        far = np.zeros(12000, bool)
         far[order[-3000:]] = True
         cursor = graph.cursor(query, allowed=bitmap(far))
         assert cursor.next(10)[0].tolist() == order[-3000:-2990].tolist()
@@ -179,7 +179,7 @@ def test_one_batch_under_a_filter_goes_on_where_its_beam_was_too_short() -> None
 
 
 def test_reading_to_the_end_scans_by_codes_once_and_by_floats_once() -> None:
-    rows = clustered(9000, 48, seed=21)
+    rows = clustered(6000, 48, seed=21)
     graph = _core.Graph(48, "EUCLIDEAN", ef_construction=48)
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 0.25
@@ -188,5 +188,5 @@ def test_reading_to_the_end_scans_by_codes_once_and_by_floats_once() -> None:
     slots = []
     while len(batch := cursor.next(500)[0]):
         slots += batch.tolist()
-    assert sorted(slots) == list(range(9000))
-    assert cursor.scanned < 2 * 9000
+    assert sorted(slots) == list(range(6000))
+    assert cursor.scanned < 2 * 6000

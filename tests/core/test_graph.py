@@ -68,14 +68,14 @@ def test_many_copies_do_not_hide_one_another() -> None:
 
 
 def test_a_removed_slot_is_not_found_and_others_are() -> None:
-    rows = clustered(5000, 16, seed=5)
+    rows = clustered(3000, 16, seed=5)
     graph = _core.Graph(16, "EUCLIDEAN")
     graph.apply(rows, NONE, 1, 2)
-    gone = np.arange(0, 5000, 3, dtype=np.uint32)
+    gone = np.arange(0, 3000, 3, dtype=np.uint32)
     graph.apply(np.zeros((0, 16), np.float32), gone, 2)
-    assert graph.live == 5000 - len(gone)
+    assert graph.live == 3000 - len(gone)
     graph.scan_cost = 1e9
-    kept = np.setdiff1d(np.arange(5000), gone)
+    kept = np.setdiff1d(np.arange(3000), gone)
     for row in rows[::100]:
         assert not np.isin(graph.search(row, 20)[0], gone).any()
     assert recall(graph, rows[kept], rows[kept][::40], "EUCLIDEAN") > 0.97
@@ -91,15 +91,15 @@ def test_removing_twice_counts_once() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_compacting_keeps_rows_order_and_recall(metric: str) -> None:
-    rows = clustered(5000, 16, seed=6)
+    rows = clustered(2600, 16, seed=6)
     rows[100:200] = rows[3]  # copies whose first is removed
-    graph = _core.Graph(16, metric)
+    graph = _core.Graph(16, metric, link_min=1000)
     graph.apply(rows, NONE, 1, 2)
-    gone = np.unique(np.concatenate([[3], np.arange(0, 5000, 2)])).astype(np.uint32)
+    gone = np.unique(np.concatenate([[3], np.arange(0, 2600, 2)])).astype(np.uint32)
     graph.apply(np.zeros((0, 16), np.float32), gone, 2)
-    before = recall(graph, rows[np.setdiff1d(np.arange(5000), gone)], rows[1::50], metric)
+    before = recall(graph, rows[np.setdiff1d(np.arange(2600), gone)], rows[1::50], metric)
     compacted, old_slots = graph.compact(2)
-    kept = np.setdiff1d(np.arange(5000), gone)
+    kept = np.setdiff1d(np.arange(2600), gone)
     assert old_slots.tolist() == kept.tolist()
     assert (compacted.size, compacted.live) == (len(kept), len(kept))
     np.testing.assert_array_equal(compacted.rows(np.arange(len(kept), dtype=np.uint32)), rows[kept])
@@ -112,7 +112,7 @@ def test_compacting_keeps_rows_order_and_recall(metric: str) -> None:
         compacted.search(rows[gone[10]], 1, exact=True)[1][0]
         <= graph.search(rows[gone[10]], 1, exact=True)[1][0]
     )
-    assert graph.size == 5000
+    assert graph.size == 2600
 
 
 def test_compacting_an_unlinked_or_empty_graph() -> None:

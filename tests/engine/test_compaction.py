@@ -71,7 +71,7 @@ def test_what_is_written_during_a_compaction_is_in_what_it_makes(make_engine: An
     writer = Writer(engine)
     writer.start()
     try:
-        for _ in range(6):
+        for _ in range(4):
             at = writer.writes
             engine.execute(Compact())
             until = time.monotonic() + 10
@@ -133,13 +133,13 @@ def test_nobody_who_writes_waits_for_a_compaction(
     def put(first: int, n: int) -> None:
         engine.execute(Upsert(tuple(replace(one, **halves) for one in texts(first, n))))
 
-    put(0, 3000)
-    engine.execute(Delete(ids=NAMES[:500]))
+    put(0, 2600)
+    engine.execute(Delete(ids=NAMES[:300]))
     compacted = Generation.compacted
 
     def write() -> None:
-        put(3000, 700)
-        engine.execute(Delete(ids=NAMES[2900:3100]))
+        put(2600, 300)
+        engine.execute(Delete(ids=NAMES[2500:2700]))
 
     def meanwhile(self: Generation, threads: int) -> Any:
         made = compacted(self, threads)
@@ -152,10 +152,10 @@ def test_nobody_who_writes_waits_for_a_compaction(
     monkeypatch.setattr(Generation, "compacted", meanwhile)
     engine.execute(Compact())
     generation = engine._catalog.namespaces[""].generation
-    expected = {*NAMES[500:2900], *NAMES[3100:3700]}
+    expected = {*NAMES[300:2500], *NAMES[2700:2900]}
     assert set(generation.slots) == expected
     assert generation.graph.live == len(expected)
-    asked = Query(vector=ROWS[3500], sparse_vector=SparseVector([0, 50], [1.0, 1.0]), top_k=1000)
+    asked = Query(vector=ROWS[2800], sparse_vector=SparseVector([0, 50], [1.0, 1.0]), top_k=1000)
     uuid, hits = engine.execute(StartQuery(replace(asked, **halves)))
     while batch := engine.execute(FetchNext(uuid, 1000)):
         hits += batch

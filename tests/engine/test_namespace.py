@@ -31,11 +31,11 @@ N = 2 * TOMBSTONES_MIN + 200
 NAMES = tuple(f"n{i}" for i in range(N))
 
 
-def fill(engine: Engine, change: int = 0) -> None:
-    """N records; their distance from (1, 0) grows with their number."""
-    vectors = np.column_stack([np.ones(N), np.arange(N)]).astype(np.float32)
-    metadata = tuple({"i": i, "change": change, "odd": i % 2 == 1} for i in range(N))
-    engine.execute(UpsertArrays(NAMES, vectors, metadata))
+def fill(engine: Engine, change: int = 0, n: int = N) -> None:
+    """n records; their distance from (1, 0) grows with their number."""
+    vectors = np.column_stack([np.ones(n), np.arange(n)]).astype(np.float32)
+    metadata = tuple({"i": i, "change": change, "odd": i % 2 == 1} for i in range(n))
+    engine.execute(UpsertArrays(NAMES[:n], vectors, metadata))
 
 
 def namespace_of(engine: Engine) -> Namespace:
@@ -164,7 +164,7 @@ def test_queries_asked_together_are_answered_as_one_by_one(engine: Engine) -> No
 
 @pytest.mark.parametrize("filter", ["", "odd = true", "i < 3"])
 def test_queries_as_arrays_give_ids_and_scores(engine: Engine, filter: str) -> None:
-    fill(engine)
+    fill(engine, n=200)
     vectors = np.array([[1.0, 0.0], [1.0, 3.0], [0.0, 1.0]], dtype=np.float32)
     found, scores = engine.execute(QueryArrays(vectors, top_k=5, filter=filter))
     for row, row_ids, row_scores in zip(vectors, found, scores, strict=True):
@@ -181,10 +181,10 @@ def test_queries_as_arrays_give_ids_and_scores(engine: Engine, filter: str) -> N
 def test_random_draws_from_what_is_there(make_engine: Any) -> None:
     engine = make_engine(seed=1)
     assert engine.execute(Random()) is None
-    fill(engine)
+    fill(engine, n=200)
     drawn = {engine.execute(Random()).id for _ in range(20)}
     assert len(drawn) > 10
-    engine.execute(Delete(ids=NAMES[5:]))
+    engine.execute(Delete(ids=NAMES[5:200]))
     assert {engine.execute(Random()).id for _ in range(100)} == set(NAMES[:5])
     upsert(engine, ("z", [3.0, 4.0], {"v": 1}, "text"))
     engine.execute(Delete(ids=NAMES))

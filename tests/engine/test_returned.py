@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.engine.returned import FEW, PARTS_MERGED, Rows, added, count, pack, union, unpack
+from clew._core import pack, unpack
+from clew.engine.returned import PARTS_MERGED, Rows, added, count, union
 
 ROWS = st.sets(st.integers(0, 2**50), max_size=60) | st.sets(st.integers(0, 200), max_size=150)
 
@@ -19,6 +22,31 @@ def test_a_set_of_rows_is_unpacked_as_it_was_packed(rows: set[int]) -> None:
     packed = pack(sorted_rows(rows))
     assert unpack(packed).tolist() == sorted(rows)
     assert count(packed) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "bytes_of"),
+    [
+        ([], ""),
+        ([7], "010000000700000000000000ff00000000"),
+        ([*range(100, 117)], "11000000640000000000000000ffff"),
+        ([*range(20)], "14000000000000000000000000ffffe0"),
+        (
+            [37 * i * i + 5 for i in range(17)],
+            "1100000005000000000000000824761d40326907542e7d104a39670c5eeaa491111084",
+        ),
+        ([i << 40 for i in range(3)], "03000000000000000000000026fffffffffffffffffff011"),
+    ],
+)
+def test_packed_rows_are_the_bytes_that_the_format_says(rows: list[int], bytes_of: str) -> None:
+    assert pack(np.array(rows[::-1], dtype=np.int64)).hex() == bytes_of
+    assert unpack(bytes.fromhex(bytes_of)).tolist() == rows
+
+
+@given(st.binary(max_size=60))
+def test_bytes_that_are_no_packed_rows_are_refused_or_read_as_some(damaged: bytes) -> None:
+    with suppress(ValueError):
+        assert len(unpack(damaged)) == count(damaged)
 
 
 @given(st.lists(ROWS, max_size=40))
@@ -54,4 +82,3 @@ def test_there_are_few_parts_however_many_batches_there_were() -> None:
         packed += sum(map(count, parts[keep:]))
     assert len(parts) < 6 * PARTS_MERGED
     assert packed < 8 * 200_000  # each row a logarithmic number of times
-    assert FEW >= 10

@@ -295,16 +295,16 @@ def test_what_queries_keep_of_removed_records_is_bounded_and_the_oldest_is_told(
 
 def test_a_compaction_gives_space_back_to_the_system(tmp_path: Path) -> None:
     engine = Engine.open(tmp_path)
-    rows = np.random.default_rng(0).standard_normal((4000, 64)).astype(np.float32)
-    engine.execute(UpsertArrays(tuple(map(str, range(4000))), rows))
+    rows = np.random.default_rng(0).standard_normal((2500, 64)).astype(np.float32)
+    engine.execute(UpsertArrays(tuple(map(str, range(2500))), rows))
     engine.execute(Compact())
     file = tmp_path / "clew.sqlite"
     before = file.stat().st_size
-    engine.execute(Delete(ids=tuple(map(str, range(3900)))))
+    engine.execute(Delete(ids=tuple(map(str, range(2400)))))
     assert engine.execute(Compact()) > before / 2
     assert file.stat().st_size < before / 4
     assert engine.execute(Compact()) == 0
-    uuid = start(engine, *rows[3950].tolist(), top_k=1)
+    uuid = start(engine, *rows[2450].tolist(), top_k=1)
     assert len(fetch_ids(engine, uuid)) == 99
     engine.close()
 
@@ -393,3 +393,33 @@ def test_open_queries_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StorageError, match="a later version of Clew wrote it"):
         Engine.open(tmp_path)
+
+
+def test_batches_are_saved_beside_a_compaction(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path, durability="normal")
+    fill(engine)
+    done, failed = threading.Event(), []
+
+    def compact() -> None:
+        while not done.is_set():
+            try:
+                engine.execute(Compact())
+            except Exception as error:
+                failed.append(error)
+                return
+
+    compacting = threading.Thread(target=compact)
+    compacting.start()
+    try:
+        for _ in range(4):
+            uuid = start(engine, 1.0, 0.0)
+            returned = NAMES[:1]
+            while batch := fetch_ids(engine, uuid, 5):
+                returned += batch
+            assert returned == NAMES
+            engine.execute(EndQuery(uuid))
+    finally:
+        done.set()
+        compacting.join()
+    assert failed == []
+    engine.close()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import enum
 import threading
 import warnings
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, TypeVarTuple
 
 from clew.client.steps import AsyncCall, Call, Steps, adrive, drive
 from clew.client.values import to_count
@@ -17,6 +16,7 @@ from clew.errors import ClientError, QueryNotActive
 from clew.types import QueryResult
 
 T = TypeVar("T")
+A = TypeVarTuple("A")
 
 # Iteration asks for at least this many at a time: a call per result would cost more than the results.
 ITERATION_BATCH_MIN = 64
@@ -41,6 +41,10 @@ class ResumableQuery:
     A call in the wrong state raises `QueryNotActive`, a `ClientError`.
     """
 
+    # Thousands may be open at once.
+    __slots__ = ("__weakref__", "_acall", "_arrived", "_aturn", "_call", "_command", "_lost", "_state",
+                 "_turn", "_unread", "_uuid", "_why_stopped")  # fmt: skip
+
     def __init__(
         self, command: StartQuery, *, call: Call | None = None, acall: AsyncCall | None = None
     ) -> None:
@@ -50,7 +54,7 @@ class ResumableQuery:
         self._state = State.NEW
         self._why_stopped = State.STOPPED.value
         self._uuid = ""
-        self._unread: deque[QueryResult] = deque()
+        self._unread: list[QueryResult] = []
         self._arrived = 0  # the number of the last batch that came
         self._lost: FetchNext | None = None  # the batch that was asked for and did not come
         self._turn = threading.Lock()
@@ -62,36 +66,36 @@ class ResumableQuery:
 
     def start(self) -> list[QueryResult]:
         """Take the snapshot and return the first `top_k` results."""
-        return self._drive(self._start())
+        return self._drive(self._start)
 
     def fetch_next(self, additional_k: int = TOP_K_DEFAULT) -> list[QueryResult]:
         """At most `additional_k` further results; fewer only at the end, and [] ever after."""
-        return self._drive(self._fetch_next(additional_k))
+        return self._drive(self._fetch_next, additional_k)
 
     def stop(self) -> str:
         """Give the query's resources back. "Success"."""
-        return self._drive(self._stop())
+        return self._drive(self._stop)
 
     async def async_start(self) -> list[QueryResult]:
         """As `start`."""
-        return await self._adrive(self._start())
+        return await self._adrive(self._start)
 
     async def async_fetch_next(self, additional_k: int = TOP_K_DEFAULT) -> list[QueryResult]:
         """As `fetch_next`."""
-        return await self._adrive(self._fetch_next(additional_k))
+        return await self._adrive(self._fetch_next, additional_k)
 
     async def async_stop(self) -> str:
         """As `stop`."""
-        return await self._adrive(self._stop())
+        return await self._adrive(self._stop)
 
     def __iter__(self) -> Iterator[QueryResult]:
         """Every result not yet returned, one by one. Starts the query where it is new."""
-        while (hit := self._drive(self._next_hit())) is not None:
+        while (hit := self._drive(self._next_hit)) is not None:
             yield hit
 
     async def __aiter__(self) -> AsyncIterator[QueryResult]:
         """As `__iter__`, for `async for`."""
-        while (hit := await self._adrive(self._next_hit())) is not None:
+        while (hit := await self._adrive(self._next_hit)) is not None:
             yield hit
 
     def __enter__(self) -> Self:
@@ -103,7 +107,7 @@ class ResumableQuery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the query if it is active."""
-        self._drive(self._leave())
+        self._drive(self._leave)
 
     async def __aenter__(self) -> Self:
         """The query itself, not started."""
@@ -114,7 +118,7 @@ class ResumableQuery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the query if it is active."""
-        await self._adrive(self._leave())
+        await self._adrive(self._leave)
 
     def __repr__(self) -> str:
         return f"<ResumableQuery {self._state.name} {self._uuid}>".replace(" >", ">")
@@ -134,17 +138,21 @@ class ResumableQuery:
     def _fetch_next(self, additional_k: int) -> Steps[list[QueryResult]]:
         wanted = to_count(additional_k, "additional_k")
         self._require(State.ACTIVE)
+        if self._uuid and not self._unread and self._lost is None:
+            return self._batch(wanted)
+        return self._caught_up(wanted)
+
+    def _caught_up(self, wanted: int) -> Steps[list[QueryResult]]:
+        """What is left of earlier batches, and of further ones what is missing."""
         if not self._uuid:
             return []
-        if not self._unread and self._lost is None:
-            return (yield from self._batch(wanted))
-        batch = [self._unread.popleft() for _ in range(min(wanted, len(self._unread)))]
+        batch, self._unread = self._unread[:wanted], self._unread[wanted:]
         while missing := wanted - len(batch):
             repeated = self._lost is not None
             try:
                 hits = yield from self._batch(missing)
             except BaseException:
-                self._unread.extendleft(reversed(batch))
+                self._unread[:0] = batch
                 raise
             batch += hits[:missing]
             self._unread.extend(hits[missing:])
@@ -181,7 +189,7 @@ class ResumableQuery:
         if not self._unread and self._uuid:
             wanted = max(self._command.query.top_k, ITERATION_BATCH_MIN)
             self._unread.extend((yield from self._batch(wanted)))
-        return self._unread.popleft() if self._unread else None
+        return self._unread.pop(0) if self._unread else None
 
     def _leave(self) -> Steps[None]:
         if self._state is State.ACTIVE:
@@ -214,14 +222,15 @@ class ResumableQuery:
         if state is not wanted:
             raise QueryNotActive(self._why_stopped if state is State.STOPPED else state.value)
 
-    def _drive(self, steps: Steps[T]) -> T:
+    def _drive(self, steps: Callable[[*A], Steps[T]], *args: *A) -> T:
+        call = self._call or self._sync_call()
         with self._turn:
-            return drive(steps, self._call or self._sync_call())
+            return drive(steps(*args), call)
 
-    async def _adrive(self, steps: Steps[T]) -> T:
+    async def _adrive(self, steps: Callable[[*A], Steps[T]], *args: *A) -> T:
         call = self._acall or self._async_call()
         async with self._aturn:
-            return await adrive(steps, call)
+            return await adrive(steps(*args), call)
 
     def _sync_call(self) -> Call:
         if self._call is None:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from clew.commands import Floats, Include
+from clew._core import Hits
+from clew.commands import Include
 from clew.engine.metadata import decode_metadata
-from clew.engine.parts import Part, Slots, scores_of
+from clew.engine.parts import Part, Slots
 from clew.engine.records import Records, Texts
 from clew.engine.vectors import shown
 from clew.types import FetchResult, Metadata, QueryResult, SparseVector
@@ -23,25 +24,23 @@ class Answers:
     __slots__ = ()
 
     graph: Part
-    metric: str
+    scale: str | None
     records: Records
     ids: list[str]
     rows: array[int]
 
-    def results(self, slots: Slots, distances: Floats, include: Include) -> list[QueryResult]:
+    def results(self, hits: Hits, include: Include) -> list[QueryResult]:
         """What a query answers. Without the hits whose records were dropped with their namespace."""
-        found = slots.tolist()
-        ids = map(self.ids.__getitem__, found)
-        values = scores_of(self.graph, distances, self.metric)
+        results = hits.named(self.ids, self.scale, QueryResult)
         if not (include.metadata or include.data or include.vectors):
-            return list(map(QueryResult, ids, values))
-        texts = self._texts(found, include)
-        parts = self._vectors(slots, include)
-        return [
-            QueryResult(id, score, *vectors, _metadata(text), text.data)
-            for id, score, vectors, text in zip(ids, values, parts, texts, strict=True)
-            if text is not None
-        ]
+            return results
+        slots = hits.slots
+        texts = self._texts(slots.tolist(), include)
+        for result, vectors, text in zip(results, self._vectors(slots, include), texts, strict=True):
+            if text is not None:
+                result.vector, result.sparse_vector = vectors
+                result.metadata, result.data = _metadata(text), text.data
+        return [result for result, text in zip(results, texts, strict=True) if text is not None]
 
     def fetched(self, slots: list[int], include: Include) -> list[FetchResult | None]:
         """What a fetch answers, slot by slot."""

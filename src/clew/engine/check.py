@@ -54,7 +54,8 @@ def require_query(query: Query, kind: IndexType, dimension: int | None) -> Asked
         # that each function costs it a microsecond.
         if len(vector) != dimension:
             require_dimension(len(vector), dimension)
-        require_count("top_k", query.top_k)
+        if type(query.top_k) is not int or not 1 <= query.top_k <= RESULTS_MAX:
+            require_count("top_k", query.top_k)
         return vector
     if query.data is not None:
         raise ClientError(NO_MODEL)

@@ -7,19 +7,21 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from clew._core import FusedStreams
-from clew.commands import Include
+from clew._core import FusedStreams, Hits
+from clew.commands import Floats, Include
 from clew.engine.fusion import Fusion
 from clew.engine.generation import Generation
-from clew.engine.parts import Hits, Slots
+from clew.engine.parts import Slots
 from clew.engine.returned import Rows
 from clew.engine.snapshot import Chosen
-from clew.engine.stream import MergedStream, PresentStream
+from clew.engine.stream import MergedStream, PresentStream, chained
 from clew.errors import ClientError
 from clew.types import QueryResult
 
 # The core fuses numbers below this. Rows, which order ties of the present and the past alike, have to fit.
 ROWS_MAX = 1 << 31
+
+Pair = tuple[Slots, Floats]
 
 # What a slot that waits takes in a dict, about.
 _WAITING_BYTES = 120
@@ -51,24 +53,21 @@ class FusedStream:
 
     def next(self, n: int) -> Hits:
         """Up to n further hits; fewer only at the end, and none ever after."""
-        slots, distances = self._chosen_of(self._fused.next(n))
-        while len(slots) < n:
-            more = self._fused.next(n - len(slots))
-            if not len(more[0]):
+        hits = self._chosen_of(self._fused.next(n))
+        while hits.count < n:
+            more = self._fused.next(n - hits.count)
+            if not more.count:
                 break
-            further = self._chosen_of(more)
-            slots, distances = (
-                np.concatenate(pair) for pair in zip((slots, distances), further, strict=True)
-            )
-        return slots, distances
+            hits = chained([hits, self._chosen_of(more)])
+        return hits
 
     def results(self, hits: Hits, include: Include) -> list[QueryResult]:
         """What a query answers. Without hits whose records were dropped with their namespace."""
         return self._named_by.results(hits, include)
 
-    def rows(self, slots: Slots) -> Rows:
-        """The rows of the record store that slots stand for."""
-        return self._named_by.rows(slots)
+    def rows(self, hits: Hits) -> Rows:
+        """The rows of the record store that hits stand for."""
+        return self._named_by.rows(hits)
 
     @property
     def bytes(self) -> int:
@@ -78,23 +77,23 @@ class FusedStream:
 
     def _chosen_of(self, hits: Hits) -> Hits:
         """Of hits of the core, which are rows, those that are meant, as slots."""
-        rows, distances = hits
+        rows, distances = hits.slots, hits.distances
         slots = np.array([self._slots.pop(row) for row in rows.tolist()], dtype=np.uint32)
         meant: NDArray[np.bool_] = np.isin(rows, self._chosen.rows, invert=not self._chosen.only)
-        return slots[meant], distances[meant]
+        return Hits(slots[meant], distances[meant])
 
 
-def _reader(half: PresentStream | MergedStream, slots_of: dict[int, int]) -> Callable[[int], Hits]:
+def _reader(half: PresentStream | MergedStream, slots_of: dict[int, int]) -> Callable[[int], Pair]:
     """Reads a half for rows. It does not hold the stream: the collector cannot see what the core holds."""
 
-    def read(n: int) -> Hits:
-        slots, distances = half.next(n)
-        rows = half.rows(slots)
+    def read(n: int) -> Pair:
+        hits = half.next(n)
+        rows = half.rows(hits)
         if len(rows) and rows.max() >= ROWS_MAX:
             raise ClientError(
                 f"a hybrid query cannot go on past record {ROWS_MAX} of an index: start it anew"
             )
-        slots_of.update(zip(rows.tolist(), slots.tolist(), strict=True))
-        return rows.astype(np.uint32), distances
+        slots_of.update(zip(rows.tolist(), hits.slots.tolist(), strict=True))
+        return rows.astype(np.uint32), hits.distances
 
     return read

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from clew._core import Graph
+from clew._core import Graph, Hits
 from clew.commands import Floats
 from clew.engine.answers import Answers
 from clew.engine.calibrate import scan_cost
 from clew.engine.fair import FairLock
 from clew.engine.metadata import metadata_reader
-from clew.engine.parts import Asked, Bits, Hits, HybridPart, Part, Reader
+from clew.engine.parts import Asked, Bits, HybridPart, Part, Reader
 from clew.engine.records import Records
 from clew.engine.snapshot import Snapshot
 from clew.engine.vectors import Vectors
@@ -43,7 +43,7 @@ class Generation(Answers):
     """
 
     __slots__ = ("__weakref__", "_states", "calibrated", "changes", "columns", "graph", "ids", "metric",
-                 "positions", "records", "removed", "rows", "since", "slots", "writing")  # fmt: skip
+                 "positions", "records", "removed", "rows", "scale", "since", "slots", "writing")  # fmt: skip
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Generation(Answers):
     ) -> None:
         self.graph = graph
         self.metric = metric.value
+        self.scale = self.metric if isinstance(graph, Graph) else None  # of scores; other distances are such
         self.records = records
         self.writing = writing  # held by whoever changes the index
         self.ids = list(ids)
@@ -154,7 +155,7 @@ class Generation(Answers):
     # -- queries
 
     def search(self, asked: Asked, k: int, filter: str) -> Hits:
-        """The k nearest, nearest first: slots and distances. `asked` is of the kind that `graph` takes."""
+        """The k nearest, nearest first. `asked` is of the kind that `graph` takes."""
         graph = self.graph
         if not filter:
             return graph.search(asked, k)
@@ -168,7 +169,7 @@ class Generation(Answers):
             lambda size: graph.search_many(vectors, k, allowed=self.allowed(filter, size), threads=threads)
         )
         return [
-            (row_slots[:n], row_distances[:n])
+            Hits(row_slots[:n], row_distances[:n])
             for row_slots, row_distances, n in zip(slots, distances, counts.tolist(), strict=True)
         ]
 

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
-from clew._core import Cursor, FusedCursor, Graph, Sparse, SparseCursor, fused_cursor, scores, shortest
+from clew._core import Cursor, FusedCursor, Graph, Hits, Sparse, SparseCursor, fused_cursor
 from clew.commands import Floats, Query
 from clew.engine.calibrate import scan_cost
 from clew.engine.fusion import CANDIDATES_MIN, Fusion, fusion_of
@@ -22,7 +22,6 @@ from clew.types import IndexType, Metric, SparseVector, WeightingStrategy
 
 Slots = NDArray[np.uint32]
 Bits = NDArray[np.uint64]
-Hits = tuple[Slots, Floats]
 
 NO_SLOTS: Slots = np.empty(0, dtype=np.uint32)
 
@@ -31,7 +30,7 @@ class Reader(Protocol):
     """Yields what a query finds, nearest first. One caller at a time."""
 
     def next(self, n: int) -> Hits:
-        """Up to n further slots and distances; fewer only at the end, and none ever after."""
+        """Up to n further hits; fewer only at the end, and none ever after."""
         ...
 
     def close(self) -> None:
@@ -121,11 +120,6 @@ def part_of(kind: IndexType, dimension: int, metric: Metric) -> Graph | SparsePa
         return SparsePart(Sparse())
     graph = Graph(dimension, metric.value)
     return graph if kind is IndexType.DENSE else HybridPart(graph, Sparse(), metric.value)
-
-
-def scores_of(part: Part, distances: Floats, metric: str) -> list[float]:
-    """What users see of distances that `part` gave: the shortest decimals of their float32."""
-    return scores(distances, metric) if isinstance(part, Graph) else shortest(0 - distances)
 
 
 class SparsePart:
@@ -226,8 +220,7 @@ class HybridPart:
         """The k best; of both halves, among the first of either."""
         if query.sparse is None:
             assert query.vector is not None
-            slots, distances = self.graph.search(query.vector, k, allowed=allowed)
-            return slots, _negated_scores(distances, self.metric)
+            return _negated(self.graph.search(query.vector, k, allowed=allowed), self.metric)
         if query.vector is None:
             return SparsePart(self.sparse).search(query.sparse, k, allowed=allowed)
         fusion = replace(query.fusion, window=query.fusion.window or max(k, CANDIDATES_MIN))
@@ -296,15 +289,15 @@ class _Scored:
         self.close = cursor.close
 
     def next(self, n: int) -> Hits:
-        slots, distances = self._cursor.next(n)
-        return slots, _negated_scores(distances, self._metric)
+        return _negated(self._cursor.next(n), self._metric)
 
     @property
     def bytes(self) -> int:
         return self._cursor.bytes
 
 
-def _negated_scores(distances: Floats, metric: str) -> Floats:
-    """Of dense distances: -(1 + cos) / 2, -1 / (1 + d) or -(1 + dot) / 2, in float32."""
-    one, two = np.float32(1), np.float32(2)
-    return -(one / (one + distances) if metric == Metric.EUCLIDEAN else (one - distances) / two)
+def _negated(hits: Hits, metric: str) -> Hits:
+    """Dense hits, with negated scores: -(1 + cos) / 2, -1 / (1 + d) or -(1 + dot) / 2, in float32."""
+    one, two, distances = np.float32(1), np.float32(2), hits.distances
+    scores = one / (one + distances) if metric == Metric.EUCLIDEAN else (one - distances) / two
+    return Hits(hits.slots, -scores)

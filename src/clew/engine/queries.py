@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clew._core import scores
 from clew.commands import (
     DEFAULT_NAMESPACE,
     EndQuery,
@@ -16,6 +17,7 @@ from clew.commands import (
 )
 from clew.engine.catalog import Catalog
 from clew.engine.check import (
+    RESULTS_MAX,
     require_count,
     require_dimension,
     require_halves,
@@ -23,7 +25,7 @@ from clew.engine.check import (
     require_query,
 )
 from clew.engine.namespace import Namespace
-from clew.engine.parts import HybridAsked, scores_of
+from clew.engine.parts import HybridAsked
 from clew.engine.seek import opened
 from clew.engine.sessions import Sessions
 from clew.errors import ClientError
@@ -46,8 +48,7 @@ class Queries:
         if namespace is None:
             return _nothing(query.filter)
         generation = namespace.generation
-        slots, distances = generation.search(asked, query.top_k, query.filter)
-        results = generation.results(slots, distances, query.include)
+        results = generation.results(generation.search(asked, query.top_k, query.filter), query.include)
         if namespace.gone:  # meanwhile, perhaps before its records were read: as if asked only now
             return self.query(query)
         return results
@@ -71,8 +72,7 @@ class Queries:
                 for one, query in zip(asked, queries, strict=True)
             ]
         results = [
-            generation.results(slots, distances, query.include)
-            for query, (slots, distances) in zip(queries, hits, strict=True)
+            generation.results(found, query.include) for query, found in zip(queries, hits, strict=True)
         ]
         return self.query_many(command) if namespace.gone else results
 
@@ -95,11 +95,9 @@ class Queries:
             halves = [HybridAsked(vector, None) for vector in vectors]
             hits = [generation.search(half, command.top_k, command.filter) for half in halves]
         name_of = generation.ids.__getitem__
-        ids = [list(map(name_of, slots.tolist())) for slots, _ in hits]
-        values = np.array(
-            scores_of(generation.graph, np.concatenate([d for _, d in hits]), generation.metric),
-            dtype=np.float32,
-        )
+        ids = [list(map(name_of, found.slots.tolist())) for found in hits]
+        distances = np.concatenate([found.distances for found in hits])
+        values = np.array(scores(distances, generation.scale), dtype=np.float32)
         ends = np.cumsum([len(found) for found in ids])[:-1]
         return ids, list(np.split(values, ends))
 
@@ -124,8 +122,10 @@ class Queries:
 
     def fetch_next(self, command: FetchNext) -> list[QueryResult]:
         """The next results of a resumable query."""
-        require_count("additional_k", command.additional_k)
-        return self._sessions.fetch(command.uuid, command.additional_k, command.batch)
+        n = command.additional_k
+        if type(n) is not int or not 1 <= n <= RESULTS_MAX:
+            require_count("additional_k", n)
+        return self._sessions.fetch(command.uuid, n, command.batch)
 
     def end(self, command: EndQuery) -> str:
         """Stop a resumable query."""

@@ -12,7 +12,7 @@ from clew.commands import Query
 from clew.engine.snapshot import Snapshot
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """How far a query has come. `deadline` is wall-clock time, in seconds; `last` the packed rows of batch
     `batch`, `tail` those of some batches before it.
     """

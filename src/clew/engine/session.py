@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from clew._core import Hits, pack, unpack
 from clew.commands import Include, Query
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
-from clew.engine.parts import Hits, Slots
-from clew.engine.returned import Rows, added, grown, pack, union, unpack
+from clew.engine.returned import Rows, added, grown, union
 from clew.engine.saved import Place, SavedQueries
 from clew.engine.seek import sought
 from clew.engine.snapshot import Chosen, Snapshot
@@ -19,10 +20,7 @@ from clew.engine.stream import Stream, joined
 from clew.errors import ClientError
 from clew.types import QueryResult
 
-# In memory the slots of so many batches are kept apart before they are put together.
-BATCHES_APART = 64
-
-NO_HITS: Hits = (np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
+NO_HITS = Hits(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
 
 
 class Session:
@@ -33,9 +31,9 @@ class Session:
     made from it. Where `saved` lasts, the truth is committed before a batch is returned.
     """
 
-    __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_slots", "_stream", "_tail",
-                 "_threads", "_wall", "batch", "deadline", "lock", "max_idle_s", "namespace", "number",
-                 "query", "snapshot", "stopped")  # fmt: skip
+    __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_stream", "_tail",
+                 "_threads", "_wall", "_yielded", "batch", "deadline", "lock", "max_idle_s", "namespace",
+                 "number", "query", "snapshot", "stopped")  # fmt: skip
 
     def __init__(
         self,
@@ -64,16 +62,17 @@ class Session:
         self._wall = wall
         self._threads = threads
         self._stream = stream
-        self._ahead: list[Hits] = []  # taken from the stream and not returned
+        self._ahead: Sequence[Hits] = ()  # taken from the stream and not returned
         self._last: Hits | None = (
             NO_HITS if place is None else None
         )  # of the last batch, for as long as the stream
         self._last_packed = b"" if place is None else place.last
-        self._tail: list[bytes] = [] if place is None else [*place.tail]  # of batches before that
+        self._tail: Sequence[bytes] = () if place is None else place.tail  # of batches before that
         self._parts: list[bytes] | None = (
             [] if place is None else None
         )  # returned before those; None: see `saved`
-        self._slots: list[Slots] = []  # where nothing is saved: all that the present stream returned
+        # Where nothing is saved: the slots of all that the present stream returned before the last batch.
+        self._yielded: array[int] | None = None
 
     def start(self, n: int) -> list[QueryResult]:
         """The first n results. The caller saves the query before it returns them."""
@@ -82,8 +81,6 @@ class Session:
         self._last = hits
         if self._saved.lasting:
             self._last_packed = self._packed(hits)
-        else:
-            self._slots.append(hits[0])
         return results
 
     def place(self) -> Place:
@@ -94,14 +91,15 @@ class Session:
         """The next n results, fewer only at the end; or the last batch again. What raises loses none."""
         if batch == self.batch:
             return self._again()
-        if batch not in (None, self.batch + 1):
+        if batch is not None and batch != self.batch + 1:
             raise ClientError(
                 f"batch must be {self.batch} for the last batch again or {self.batch + 1} for the next,"
                 f" got {batch!r}"
             )
-        hits = self._take(n)
+        stream = self._stream or self._seek()
+        hits = self._take(n) if self._ahead else stream.next(n)
         try:
-            results = self._results(hits)
+            results = stream.results(hits, self.query.include)
             self._move(hits)
         except BaseException:
             self._ahead = [hits, *self._ahead]
@@ -137,11 +135,11 @@ class Session:
         if self._saved.lasting:
             self._parts = None
         elif self._last is not None:
-            before = [self._stream.rows(slots) for slots in self._slots[:-1]]
-            if before:
-                self._parts, _ = added(self._known_parts(), pack(np.concatenate(before)))
+            before = np.frombuffer(self._yielded or b"", dtype=np.uint32)
+            rows = self._stream.rows(Hits(before, np.zeros(len(before), dtype=np.float32)))
+            self._parts, _ = added(self._known_parts(), pack(rows))
             self._last_packed = self._packed(self._last)
-        self._stream, self._ahead, self._last, self._slots = None, [], None, []
+        self._stream, self._ahead, self._last, self._yielded = None, (), None, None
 
     def _seek(self) -> Stream:
         """The stream; made anew where there is none."""
@@ -155,19 +153,19 @@ class Session:
 
     def _take(self, n: int) -> Hits:
         """The next n hits: what is ahead, then from the stream."""
-        stream = self._stream or self._seek()
-        if not self._ahead:
-            return stream.next(n)
-        ahead, self._ahead = self._ahead, []
+        ahead, self._ahead = self._ahead, ()
+        if not ahead:
+            return self._seek().next(n)
         hits = joined(ahead)
-        if len(hits[0]) < n:
-            hits = joined([hits, stream.next(n - len(hits[0]))])
-        elif len(hits[0]) > n:
-            self._ahead = [(hits[0][n:], hits[1][n:])]
-        return hits[0][:n], hits[1][:n]
+        if hits.count < n:
+            return joined([hits, self._seek().next(n - hits.count)])
+        slots, distances = hits.slots, hits.distances
+        if hits.count > n:
+            self._ahead = [Hits(slots[n:], distances[n:])]
+        return Hits(slots[:n], distances[:n])
 
     def _results(self, hits: Hits) -> list[QueryResult]:
-        return (self._stream or self._seek()).results(hits, self.query.include)
+        return self._seek().results(hits, self.query.include)
 
     def _again(self) -> list[QueryResult]:
         """The last batch: as it was yielded, or found anew from its rows, in the order it had."""
@@ -180,19 +178,20 @@ class Session:
     def _move(self, hits: Hits) -> None:
         """`hits` are the next batch. Where the query is saved, that is committed first."""
         if self._saved.lasting:
-            last = self._packed(hits)
-            before = self._known_parts()
+            last = pack(self._seek().rows(hits))
+            before = self._known_parts() if self._parts is None else self._parts
             parts, tail, keep = grown(before, self._tail, self._last_packed)
-            place = self._place(self.batch + 1, last, tail)
+            place = Place(self._wall() + self.max_idle_s, self.batch + 1, last, tail)
             self._saved.move(self.number, place, len(before), keep, parts[keep:])
             self._parts, self._tail, self._last_packed = parts, tail, last
         else:
             if self._last is None:  # of an earlier stream
                 self._parts, _ = added(self._known_parts(), self._last_packed)
                 self._last_packed = b""
-            if len(self._slots) >= BATCHES_APART:
-                self._slots = [np.concatenate(self._slots)]
-            self._slots.append(hits[0])
+            elif self._yielded is None:
+                self._yielded = array("I", self._last.packed)
+            else:
+                self._yielded.frombytes(self._last.packed)
         self._last = hits
         self.batch += 1
 
@@ -203,8 +202,6 @@ class Session:
             had = len(self._known_parts())
             self._saved.move(self.number, place, had, had, [])
             self._last_packed = b""
-        else:
-            self._slots[-1] = NO_HITS[0]
         self._ahead = [hits, *self._ahead]
         self._last = NO_HITS
         self.batch -= 1
@@ -216,14 +213,14 @@ class Session:
         returned = self._returned()
         only = Chosen(returned, only=True)
         stream = sought(self.namespace, self.query, self.snapshot, only, self._threads)
-        slots, distances = stream.next(max(1, len(returned)))
-        names = [result.id for result in stream.results((slots, distances), Include())]
+        hits = stream.next(max(1, len(returned)))
+        names = [result.id for result in stream.results(hits, Include())]
         kept = [name not in ids for name in names]
-        parts = [pack(stream.rows(slots[np.array(kept, dtype=np.bool_)]))]
+        parts = [pack(stream.rows(hits)[np.array(kept, dtype=np.bool_)])]
         self._saved.move(self.number, self._place(self.batch, b"", []), had, 0, parts)
         self._parts, self._tail, self._last_packed = parts, [], b""
 
-    def _place(self, batch: int, last: bytes, tail: list[bytes]) -> Place:
+    def _place(self, batch: int, last: bytes, tail: Sequence[bytes]) -> Place:
         return Place(self._wall() + self.max_idle_s, batch, last, tail)
 
     def _returned(self) -> Rows:
@@ -231,7 +228,7 @@ class Session:
         return union([*self._known_parts(), *self._tail, self._last_packed])
 
     def _packed(self, hits: Hits) -> bytes:
-        return pack(self._seek().rows(hits[0]))
+        return pack(self._seek().rows(hits))
 
     def _known_parts(self) -> list[bytes]:
         if self._parts is None:

@@ -124,9 +124,10 @@ class Sessions:
 
     def fetch(self, name: str, n: int, batch: int | None = None) -> list[QueryResult]:
         """The next n results of query `name`, or its last batch again; [] once it is exhausted."""
-        session = self._active(name)
+        session = self._table.find(name) or self._active(name)
         with session.lock:
-            self._require_active(name, session)
+            if session.stopped or session.namespace.gone or session.deadline <= self._clock():
+                self._require_active(name, session)
             results = session.next(n, batch)
             session.deadline = self._clock() + session.max_idle_s
             if session.namespace.gone:  # while it worked, and its records with it

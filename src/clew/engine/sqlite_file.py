@@ -23,6 +23,10 @@ CHUNK_ROWS = 512
 # What the log keeps of the disk when it is begun anew.
 LOG_BYTES_KEPT = 64 << 20
 
+# Of statements that are committed by themselves, and are small, one in so many looks how long the log
+# is: for that SQLite calls into Python, which would make each a quarter dearer.
+LOOK_EVERY = 32
+
 # Free pages go back to the system in steps of this many bytes, a few ms each.
 VACUUM_STEP_BYTES = 4 << 20
 
@@ -59,7 +63,9 @@ class SqliteFile:
         self._idle: list[apsw.Connection] = []
         self._closed = False
         self._poisoned = False
+        self._alone = 0  # statements that were committed by themselves
         self._checkpointer: Checkpointer | None = None
+        self._watched = False
         with self.translated(), ExitStack() as opened:
             self.connection = self._reading_only() if read_only else self._connect()
             opened.callback(self.connection.close)
@@ -75,7 +81,6 @@ class SqliteFile:
             if not self._shared:
                 [(self._page_bytes,)] = self.connection.execute("PRAGMA page_size")
                 self._checkpointer = Checkpointer(self._connect, self._page_bytes)
-                self.connection.set_wal_hook(self._checkpointer.hook)
             opened.pop_all()
 
     # -- writes
@@ -87,6 +92,7 @@ class SqliteFile:
         A failure that is not of one statement poisons the file: StorageError now, Poisoned ever after.
         """
         self._require_whole()
+        self._watch(True)
         with self.translated():
             try:
                 self.run("BEGIN IMMEDIATE")
@@ -106,9 +112,14 @@ class SqliteFile:
         """One statement that is committed by itself: a third of the time of a transaction with it. Not inside
         `writing`; what fails poisons the file alike.
         """
-        self._require_whole()
+        if self._poisoned or (self._checkpointer is not None and self._checkpointer.failed):
+            self._require_whole()
+        self._alone = (self._alone + 1) % LOOK_EVERY
+        if self._watched is not (self._alone == 0):
+            self._watch(self._alone == 0)
         try:
-            self.run(sql, bindings)
+            with self._lock:
+                self.connection.execute(sql, bindings)
         except apsw.Error as error:
             self._poisoned = not isinstance(error, _HARMLESS)
             raise self._as_ours(error) from error
@@ -123,6 +134,12 @@ class SqliteFile:
         while chunk := list(islice(bindings, CHUNK_ROWS)):
             with self._lock:
                 self.connection.executemany(sql, chunk)
+
+    def _watch(self, whether: bool) -> None:
+        """Whether the next commits are to be told to the checkpointer."""
+        if self._checkpointer is not None and whether is not self._watched:
+            self._watched = whether
+            self.connection.set_wal_hook(self._checkpointer.hook if whether else None)
 
     # -- reads
 

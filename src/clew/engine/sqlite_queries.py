@@ -5,6 +5,7 @@ commit.
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -25,8 +26,8 @@ QUERIES_FILE = "clew.queries.sqlite"
 QUERIES_VERSION = 2
 APPLICATION_ID = 0x636C6571  # "cleq"
 
-# A batch changes a few hundred bytes of two or three pages.
-PAGE_BYTES = 4_096
+# A batch changes a few hundred bytes, of one page mostly: a small one is written sooner.
+PAGE_BYTES = 2_048
 
 _pack_tail = msgspec.msgpack.Encoder().encode
 _unpack_tail = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -75,6 +76,7 @@ class SqliteQueries:
             read_only=read_only,
         )
         self._together: Together[list[_Statement]] = Together(len, self._carry_out)
+        self._writing = threading.Lock()  # held by those who carry out, and by who vacuums beside them
 
     def active(self) -> list[SavedQuery]:
         """Every query that was begun and has not ended."""
@@ -102,29 +104,24 @@ class SqliteQueries:
             query.max_idle_s,
             encode_query(query.query),
         )
+        at = query.place
+        place = (query.number, at.deadline, at.batch, at.last, _pack_tail(at.tail))
         self._together.run(
             [
                 ("INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?)", asked),
-                ("INSERT INTO places VALUES (?, ?, ?, ?, ?)", (query.number, *_columns(query.place))),
+                ("INSERT INTO places VALUES (?, ?, ?, ?, ?)", place),
             ]
         )
 
     def move(self, number: int, place: Place, had: int, keep: int, parts: Sequence[bytes]) -> None:
         """A query has come to `place`; of the parts that it had the first `keep` stay, and `parts` follow."""
-        self._together.run(
-            [
-                (_MOVE, (*_columns(place), number)),
-                *(
-                    [("DELETE FROM returned WHERE number = ? AND part >= ?", (number, keep))]
-                    if keep < had
-                    else []
-                ),
-                *(
-                    ("INSERT INTO returned VALUES (?, ?, ?)", (number, part, rows))
-                    for part, rows in enumerate(parts, keep)
-                ),
-            ]
-        )
+        moved = (_MOVE, (place.deadline, place.batch, place.last, _pack_tail(place.tail), number))
+        statements: list[_Statement] = [moved]
+        if keep < had:
+            statements.append(("DELETE FROM returned WHERE number = ? AND part >= ?", (number, keep)))
+        for part, rows in enumerate(parts, keep):
+            statements.append(("INSERT INTO returned VALUES (?, ?, ?)", (number, part, rows)))
+        self._together.run(statements)
 
     def end(self, numbers: Sequence[int]) -> None:
         """These queries have ended."""
@@ -139,8 +136,10 @@ class SqliteQueries:
 
     def settle(self) -> None:
         """Do now what the store puts off: after it the disk holds no more than it must."""
-        while self.file.vacuum_step():
-            pass
+        more = True
+        while more:
+            with self._writing:
+                more = self.file.vacuum_step()
         self.file.checkpoint()
 
     def close(self) -> None:
@@ -148,13 +147,14 @@ class SqliteQueries:
         self.file.close()
 
     def _carry_out(self, lot: Sequence[list[_Statement]]) -> None:
-        if len(lot) == 1 and len(lot[0]) == 1:
-            self.file.run_alone(*lot[0][0])
-            return
-        with self.file.writing():
-            for statements in lot:
-                for sql, bindings in statements:
-                    self.file.run(sql, bindings)
+        with self._writing:
+            if len(lot) == 1 and len(lot[0]) == 1:
+                self.file.run_alone(*lot[0][0])
+                return
+            with self.file.writing():
+                for statements in lot:
+                    for sql, bindings in statements:
+                        self.file.run(sql, bindings)
 
 
 def opened_queries(directory: Path, durability: Durability) -> tuple[SqliteQueries, list[SavedQuery]]:
@@ -189,10 +189,6 @@ def _saved(row: Sequence[Any]) -> SavedQuery:
     snapshot = Snapshot(seq, end_row)
     name = str(uuid.UUID(bytes=name))
     return SavedQuery(number, name, namespace, snapshot, max_idle_s, decode_query(query), place)
-
-
-def _columns(place: Place) -> tuple[float, int, bytes, bytes]:
-    return place.deadline, place.batch, place.last, _pack_tail(place.tail)
 
 
 def _prepare(connection: apsw.Connection, name: str, tables: int) -> None:

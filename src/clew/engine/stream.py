@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clew._core import Hits
 from clew.commands import Floats, Include
 from clew.engine.generation import Generation
-from clew.engine.parts import Hits, Reader, Slots
+from clew.engine.parts import Reader, Slots
 from clew.engine.returned import Rows
 from clew.types import QueryResult
 
@@ -32,8 +33,8 @@ class Stream(Protocol):
         """What a query answers. Without hits whose records were dropped with their namespace."""
         ...
 
-    def rows(self, slots: Slots) -> Rows:
-        """The rows of the record store that slots stand for."""
+    def rows(self, hits: Hits) -> Rows:
+        """The rows of the record store that hits stand for."""
         ...
 
     @property
@@ -50,21 +51,17 @@ class Stream(Protocol):
 class PresentStream:
     """A cursor of one generation."""
 
+    __slots__ = ("cursor", "generation", "next", "results")
+
     def __init__(self, generation: Generation, cursor: Reader) -> None:
         self.generation = generation
         self.cursor = cursor
+        self.next = cursor.next
+        self.results = generation.results
 
-    def next(self, n: int) -> Hits:
-        """Up to n further hits; fewer only at the end, and none ever after."""
-        return self.cursor.next(n)
-
-    def results(self, hits: Hits, include: Include) -> list[QueryResult]:
-        """What a query answers. Without hits whose records were dropped with their namespace."""
-        return self.generation.results(*hits, include)
-
-    def rows(self, slots: Slots) -> Rows:
-        """The rows of the record store that slots stand for."""
-        return np.array(list(map(self.generation.rows.__getitem__, slots.tolist())), dtype=np.int64)
+    def rows(self, hits: Hits) -> Rows:
+        """The rows of the record store that hits stand for."""
+        return hits.of(self.generation.rows)
 
     @property
     def bytes(self) -> int:
@@ -88,24 +85,23 @@ class MergedStream:
         from_present = len(self._parts[0].ready[0])
         self._parts[0].take(chosen[chosen < from_present])
         self._parts[1].take(chosen[chosen >= from_present] - from_present)
-        return slots[chosen], distances[chosen]
+        return Hits(slots[chosen], distances[chosen])
 
     def results(self, hits: Hits, include: Include) -> list[QueryResult]:
         """What a query answers. Without hits whose records were dropped with their namespace."""
-        slots, distances = hits
         answers: dict[int, QueryResult] = {}
         for part in self._parts:
-            at = np.flatnonzero((slots & _PAST) == part.mark)
-            found = part.stream.results((slots[at] & ~_PAST, distances[at]), include)
+            at, own = part.own(hits)
+            found = part.stream.results(own, include)
             answers.update(zip(at.tolist(), found, strict=len(found) == len(at)))
         return [answers[i] for i in sorted(answers)]
 
-    def rows(self, slots: Slots) -> Rows:
-        """The rows of the record store that slots stand for."""
-        rows = np.empty(len(slots), dtype=np.int64)
+    def rows(self, hits: Hits) -> Rows:
+        """The rows of the record store that hits stand for."""
+        rows = np.empty(hits.count, dtype=np.int64)
         for part in self._parts:
-            at = (slots & _PAST) == part.mark
-            rows[at] = part.stream.rows(slots[at] & ~_PAST)
+            at, found = part.own(hits)
+            rows[at] = part.stream.rows(found)
         return rows
 
     @property
@@ -132,9 +128,10 @@ class _Part:
         missing = n - len(self.ready[0])
         if self._exhausted or missing <= 0:
             return
-        slots, distances = self.stream.next(missing)
-        self._exhausted = len(slots) < missing
-        rows = self.stream.rows(slots)
+        hits = self.stream.next(missing)
+        slots, distances = hits.slots, hits.distances
+        self._exhausted = hits.count < missing
+        rows = self.stream.rows(hits)
         slots_before, distances_before, rows_before = self.ready
         self.ready = (
             np.concatenate([slots_before, slots | self.mark]),
@@ -142,14 +139,25 @@ class _Part:
             np.concatenate([rows_before, rows]),
         )
 
+    def own(self, hits: Hits) -> tuple[NDArray[np.intp], Hits]:
+        """Which of these are its own, and those as its stream knows them."""
+        slots = hits.slots
+        at = np.flatnonzero((slots & _PAST) == self.mark)
+        return at, Hits(slots[at] & ~_PAST, hits.distances[at])
+
     def take(self, at: NDArray[np.intp]) -> None:
         """These are taken."""
         slots, distances, rows = self.ready
         self.ready = (np.delete(slots, at), np.delete(distances, at), np.delete(rows, at))
 
 
+def chained(hits: Sequence[Hits]) -> Hits:
+    """Hits of several batches as one, in that order."""
+    return Hits(np.concatenate([one.slots for one in hits]), np.concatenate([one.distances for one in hits]))
+
+
 def joined(hits: Sequence[Hits]) -> Hits:
-    """Hits of several batches as one, nearest first."""
-    slots, distances = (np.concatenate([one[i] for one in hits]) for i in range(2))
-    order = np.argsort(distances, kind="stable")
-    return slots[order], distances[order]
+    """The same, nearest first."""
+    one = chained(hits)
+    order = np.argsort(one.distances, kind="stable")
+    return Hits(one.slots[order], one.distances[order])

@@ -23,6 +23,8 @@ class Table:
         self._next_deadline = float("inf")  # as it was when it was asked for
         self._closed = False
         self._lock = threading.Lock()  # never held while a query works
+        # The query of a name, if it is open. Not a method around it: every batch is looked up.
+        self.find = self._sessions.get
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -65,10 +67,6 @@ class Table:
     def remember(self, name: str, reason: str) -> None:
         """A query that is not here has ended."""
         self._ended.remember(name, reason)
-
-    def find(self, name: str) -> Session | None:
-        """The query of that name, if it is open."""
-        return self._sessions.get(name)
 
     def error(self, name: str) -> QueryNotActive:
         """What the call on a query says that is not open."""

@@ -1,0 +1,174 @@
+// The numbers that users see, and what they are of.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "bindings.hpp"
+#include "packed.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace clew {
+namespace {
+
+constexpr std::array<double, 16> POWERS_OF_TEN{1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                               1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+double times_power_of_ten(double x, int power) {
+  return power >= 0 ? x * POWERS_OF_TEN[static_cast<std::size_t>(power)]
+                    : x / POWERS_OF_TEN[static_cast<std::size_t>(-power)];
+}
+
+// The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
+//
+// At most nine digits are needed, and if n are enough so are n + 1: the fewest are found by bisection. Digits and
+// powers of ten are exact doubles here, so the last division rounds once, as a parser would.
+double shortest_double(float value) {
+  const double x = std::abs(double{value});
+  if (!(x >= 1e-6 && x < 1e9)) {  // rare: zero, very small, very large, not finite
+    char text[32];
+    double result = value;
+    std::from_chars(text, std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr, result);
+    return result;
+  }
+  int magnitude = -6;  // of the first digit
+  while (x >= times_power_of_ten(1, magnitude + 1)) ++magnitude;
+  int fewest = 1;
+  for (int most = 9; fewest < most;) {
+    const int digits = (fewest + most) / 2;
+    const int power = digits - 1 - magnitude;
+    const double rounded = times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power);
+    static_cast<float>(rounded) == std::abs(value) ? most = digits : fewest = digits + 1;
+  }
+  const int power = fewest - 1 - magnitude;
+  return std::copysign(times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power), double{value});
+}
+
+nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>& values) {
+  nb::list result;
+  for (std::size_t i = 0; i < values.size(); ++i) result.append(shortest_double(values.data()[i]));
+  return result;
+}
+
+// http_api.md 6.1: (1 + cos) / 2, 1 / (1 + squared distance), (1 + dot) / 2, in float32. Without a metric a distance is
+// a negated score.
+double score(float distance, std::optional<Metric> metric) {
+  if (!metric) return shortest_double(0 - distance);
+  return shortest_double(*metric == Metric::euclidean ? 1 / (1 + distance) : (1 - distance) / 2);
+}
+
+std::optional<Metric> scale_named(const std::optional<std::string>& name) {
+  return name ? std::optional(metric_named(*name)) : std::nullopt;
+}
+
+nb::list scores(const Array<float>& distances, const std::optional<std::string>& metric_name) {
+  const std::optional<Metric> metric = scale_named(metric_name);
+  nb::list result;
+  for (std::size_t i = 0; i < distances.size(); ++i) result.append(score(distances.data()[i], metric));
+  return result;
+}
+
+nb::bytes pack(const Array<std::int64_t>& numbers) {
+  const std::string bytes = packed({numbers.data(), numbers.data() + numbers.size()});
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
+Result<std::int64_t> unpack(const nb::bytes& bytes) {
+  return array_of(unpacked({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}));
+}
+
+}  // namespace
+
+Metric metric_named(const std::string& name) {
+  if (name == "COSINE") return Metric::cosine;
+  if (name == "EUCLIDEAN") return Metric::euclidean;
+  if (name == "DOT_PRODUCT") return Metric::dot_product;
+  throw std::invalid_argument("metric is '" + name + "', expected COSINE, EUCLIDEAN or DOT_PRODUCT");
+}
+
+Hits::Hits(std::span<const Key> keys) {
+  hits_.reserve(keys.size());
+  for (const Key key : keys) hits_.push_back({slot_of(key), distance_of(key)});
+}
+
+Hits::Hits(const Array<Slot>& slots, const Array<float>& distances) {
+  if (slots.size() != distances.size()) {
+    throw std::invalid_argument("got " + std::to_string(slots.size()) + " slots and " +
+                                std::to_string(distances.size()) + " distances");
+  }
+  for (std::size_t i = 0; i < slots.size(); ++i) hits_.push_back({slots.data()[i], distances.data()[i]});
+}
+
+Result<Slot> Hits::slots() const {
+  auto [result, out] = new_array<Slot, 1>({hits_.size()});
+  for (const Hit& hit : hits_) *out++ = hit.slot;
+  return result;
+}
+
+Result<float> Hits::distances() const {
+  auto [result, out] = new_array<float, 1>({hits_.size()});
+  for (const Hit& hit : hits_) *out++ = hit.distance;
+  return result;
+}
+
+nb::bytes Hits::packed() const {
+  std::vector<Slot> slots;
+  slots.reserve(hits_.size());
+  for (const Hit& hit : hits_) slots.push_back(hit.slot);
+  return nb::bytes(slots.data(), slots.size() * sizeof(Slot));
+}
+
+Result<std::int64_t> Hits::of(const Array<std::int64_t>& numbers) const {
+  std::vector<std::int64_t> result;
+  result.reserve(hits_.size());
+  for (const Hit& hit : hits_) {
+    if (hit.slot >= numbers.size()) throw std::out_of_range("slot has no number");
+    result.push_back(numbers.data()[hit.slot]);
+  }
+  return array_of(std::move(result));
+}
+
+nb::list Hits::named(const nb::list& names, const std::optional<std::string>& metric_name,
+                     const nb::callable& make) const {
+  const std::optional<Metric> metric = scale_named(metric_name);
+  for (const Hit& hit : hits_) {
+    if (hit.slot >= names.size()) throw std::out_of_range("slot has no name");
+  }
+  // The names lie anywhere in memory: all are asked for before the first is waited for.
+  const auto name_of = [&](const Hit& hit) { return PyList_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(hit.slot)); };
+  for (const Hit& hit : hits_) __builtin_prefetch(name_of(hit), 1);
+  nb::list result;
+  for (const Hit& hit : hits_) result.append(make(nb::handle(name_of(hit)), score(hit.distance, metric)));
+  return result;
+}
+
+void bind_hits(nb::module_& m) {
+  nb::class_<Hits>(m, "Hits")
+      .def(nb::init<const Array<Slot>&, const Array<float>&>(), "slots"_a, "distances"_a)
+      .def_prop_ro("count", &Hits::count)
+      .def_prop_ro("slots", &Hits::slots, nb::rv_policy::automatic)
+      .def_prop_ro("distances", &Hits::distances, nb::rv_policy::automatic)
+      .def_prop_ro("packed", &Hits::packed)
+      .def("of", &Hits::of, "numbers"_a)
+      .def("named", &Hits::named, "names"_a, "metric"_a.none(), "make"_a)
+      .def("__iter__", [](const Hits& hits) { return nb::iter(nb::make_tuple(hits.slots(), hits.distances())); })
+      .def(
+          "__getitem__",
+          [](const Hits& hits, int place) -> nb::object {
+            if (place == 0) return nb::cast(hits.slots());
+            if (place == 1) return nb::cast(hits.distances());
+            throw nb::index_error();
+          },
+          "place"_a);
+
+  m.def("pack", &pack, "numbers"_a);
+  m.def("unpack", &unpack, "packed"_a);
+  m.def("shortest", &shortest, "values"_a);
+  m.def("scores", &scores, "distances"_a, "metric"_a.none());
+}
+
+}  // namespace clew
