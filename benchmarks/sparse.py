@@ -279,9 +279,11 @@ def _to_the_end(corpus: Corpus, rounds: int) -> list[Record]:
 
     def read(query: NDArray[np.int32]) -> int:
         cursor, n = lists.cursor(query, ones[: len(query)], True), 0
-        while len(slots := cursor.next(BATCH)[0]):
-            n += len(slots)
-        return n
+        while True:
+            given = len(cursor.next(BATCH)[0])
+            n += given
+            if given < BATCH:  # there are no more
+                return n
 
     cases = {"score all, give one": once, "score all, give all": sorted_once, f"read by {BATCH:,}": read}
     taken = in_turn(
