@@ -2,35 +2,82 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <utility>
 
 namespace clew {
 namespace {
 
-constexpr std::size_t FEW = 128;           // up to so many are kept sorted while scanning for them
-constexpr std::size_t STRETCH_MIN = 1024;  // how many are selected at once, at least
-constexpr std::size_t STRETCH_GROWTH = 8;  // each stretch is longer than the last: passes over the rest stay few
+constexpr std::size_t FEW = 128;            // up to so many are kept sorted while scanning for them
+constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at least
+constexpr std::size_t STRETCH_GROWTH = 32;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
-constexpr std::size_t COMPARISON_SORT_MAX = 512;
+constexpr std::size_t COMPARISON_SORT_MAX = 128;
+constexpr unsigned SHORT_DIGIT = 9;  // bits; the counts of longer digits cost more than they save where keys are few
+constexpr unsigned LONG_DIGIT = 11;
+constexpr std::size_t LONG_DIGIT_MIN = 8192;
 constexpr Key EVERYTHING = ~Key{0};
 
-// Sorts by distance, least significant digit first, which keeps the order of equal distances:
-// keys that come in order of slot leave in order of (distance, slot).
-void radix_sort(std::vector<Key>& keys, std::vector<Key>& buffer) {
-  constexpr std::size_t DIGIT = 11;
+// How many bits the distances of some keys, above the smallest of them, take; and the smallest.
+unsigned width_of(std::span<const Key> keys, Key& smallest) {
+  const auto [least, most] = std::ranges::minmax(keys);
+  smallest = least >> 32 << 32;
+  return static_cast<unsigned>(std::bit_width((most - smallest) >> 32));
+}
+
+// Sorts by two digits of the distance, the lower one first: it begins at bit `from` of a key's upper half.
+template <unsigned DIGIT>
+void sort_by_digits(std::span<Key> keys, Key* buffer, Key smallest, unsigned from) {
   constexpr std::size_t VALUES = 1 << DIGIT;
-  constexpr std::array<unsigned, 3> shifts{32, 32 + DIGIT, 32 + 2 * DIGIT};
-  std::array<std::array<std::uint32_t, VALUES>, 3> counts{};
+  const auto low = [=](Key key) { return (key - smallest) >> (32 + from) & (VALUES - 1); };
+  const auto high = [=](Key key) { return (key - smallest) >> (32 + from + DIGIT); };
+  std::array<std::uint32_t, VALUES> lows{};
+  std::array<std::uint32_t, VALUES> highs{};
   for (const Key key : keys) {
-    for (std::size_t d = 0; d < 3; ++d) ++counts[d][key >> shifts[d] & (VALUES - 1)];
+    ++lows[low(key)];
+    ++highs[high(key)];
   }
-  buffer.resize(keys.size());
-  for (std::size_t d = 0; d < 3; ++d) {
-    std::uint32_t at = 0;
-    for (std::uint32_t& count : counts[d]) at += std::exchange(count, at);
-    for (const Key key : keys) buffer[counts[d][key >> shifts[d] & (VALUES - 1)]++] = key;
-    keys.swap(buffer);
+  std::uint32_t low_at = 0;
+  std::uint32_t high_at = 0;
+  for (std::size_t i = 0; i < VALUES; ++i) {
+    low_at += std::exchange(lows[i], low_at);
+    high_at += std::exchange(highs[i], high_at);
+  }
+  for (const Key key : keys) buffer[lows[low(key)]++] = key;
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[highs[high(buffer[i])]++] = buffer[i];
+}
+
+// Sorts by distance and keeps the order of equal distances, so that keys that come in order of slot leave in order of
+// (distance, slot). Two digits tell most distances apart; what differs only below them is put right in a last pass.
+void sort_stretch(std::span<Key> keys, Key* buffer) {
+  if (keys.size() <= COMPARISON_SORT_MAX) {
+    std::ranges::sort(keys);
+    return;
+  }
+  Key smallest = 0;
+  const unsigned width = width_of(keys, smallest);
+  const unsigned digit = keys.size() < LONG_DIGIT_MIN ? SHORT_DIGIT : LONG_DIGIT;
+  const unsigned rest = width > 2 * digit ? width - 2 * digit : 0;
+  if (digit == SHORT_DIGIT) {
+    sort_by_digits<SHORT_DIGIT>(keys, buffer, smallest, rest);
+  } else {
+    sort_by_digits<LONG_DIGIT>(keys, buffer, smallest, rest);
+  }
+  if (rest == 0) return;
+  const auto alike = [&](std::size_t a, std::size_t b) {
+    return (keys[a] - smallest) >> (32 + rest) == (keys[b] - smallest) >> (32 + rest);
+  };
+  for (std::size_t i = 1; i < keys.size(); ++i) {
+    if (keys[i - 1] < keys[i]) continue;
+    std::size_t start = i - 1;
+    std::size_t stop = i + 1;
+    while (start > 0 && alike(start - 1, i)) --start;
+    while (stop < keys.size() && alike(stop, i)) ++stop;
+    sort_stretch(keys.subspan(start, stop - start), buffer);
+    i = stop;
   }
 }
 
@@ -61,11 +108,8 @@ void Ranking::select(std::size_t count) {
   } else {
     take_until(pivot);
   }
-  if (sorted_.size() <= COMPARISON_SORT_MAX) {
-    std::ranges::sort(sorted_);
-  } else {
-    radix_sort(sorted_, buffer_);
-  }
+  const auto buffer = std::make_unique_for_overwrite<Key[]>(sorted_.size());
+  sort_stretch(sorted_, buffer.get());
   if (!sorted_.empty()) floor_ = sorted_.back();
   if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
 }
@@ -98,7 +142,7 @@ void Ranking::select_few(std::size_t count) {
 
 // A key that about `count` of rest_ do not exceed, from a sample.
 Key Ranking::pivot_for(std::size_t count) {
-  if (count * 4 >= rest_.size() || rest_.size() <= COMPARISON_SORT_MAX) return EVERYTHING;
+  if (count * STRETCH_GROWTH >= rest_.size()) return EVERYTHING;
   std::array<Key, SAMPLE> sample;
   for (std::size_t i = 0; i < SAMPLE; ++i) sample[i] = rest_[i * rest_.size() / SAMPLE];
   std::ranges::sort(sample);

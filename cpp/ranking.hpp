@@ -20,7 +20,7 @@ class Ranking {
   void next(std::size_t count, std::vector<Key>& out);
 
   void clear();
-  std::size_t bytes() const { return (rest_.capacity() + sorted_.capacity() + buffer_.capacity()) * sizeof(Key); }
+  std::size_t bytes() const { return (rest_.capacity() + sorted_.capacity()) * sizeof(Key); }
 
  private:
   void select(std::size_t count);
@@ -30,7 +30,6 @@ class Ranking {
 
   std::vector<Key> rest_;    // keys up to floor_ in it have been given out or are in sorted_
   std::vector<Key> sorted_;  // the next to give out, from given_ on
-  std::vector<Key> buffer_;
   std::size_t given_ = 0;
   std::size_t stretch_ = 0;
   Key floor_ = 0;

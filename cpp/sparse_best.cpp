@@ -118,6 +118,7 @@ class SparseQuery::Best {
     if (keys_.size() < count_) {
       const auto weightiest = std::ranges::max_element(parts, {}, [](const Part& part) { return part.term->weight; });
       window_.take_few(first, {&*weightiest, 1}, least_, offer_it);
+      keep_best();
     }
     window_.take_from(first, parts, postings, least_, offer_it);
   }

@@ -15,7 +15,7 @@
 namespace clew {
 
 // Slots that are scored together: their sums stay in the caches of one core.
-inline constexpr std::size_t WINDOW = 1 << 14;
+inline constexpr std::size_t WINDOW = 1 << 15;
 // With fewer postings in a window than this share of it, they are gone through again rather than all sums.
 inline constexpr std::size_t FEW_SHARE = 16;
 // Of a slot that no posting has touched. No sum is -0, as every product has +0 added to it.

@@ -109,7 +109,7 @@ def test_every_way_to_ask_gives_the_ranking_of_a_plain_loop(
 def many(ordered: bool) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.float32]]:
     """Some windows of slots, rows of 8: few frequent indices, and values that are large in places."""
     rng = np.random.default_rng(5)
-    n, stretch = 50_000, 400
+    n, stretch = 100_000, 400
     drawn = np.minimum(rng.zipf(1.3, (n, 8)), 5000)
     drawn.sort(axis=1)
     indices = drawn + np.arange(8)  # each once
@@ -152,6 +152,22 @@ def test_bounds_never_lose_a_result_among_many_windows(ordered: bool, share: flo
         read = np.concatenate([cursor.next(wanted)[0] for wanted in (7, 1, n)])
         assert read.tolist() == slots.tolist()
         assert len(cursor.next(5)[0]) == 0
+
+
+@pytest.mark.parametrize("size", [100, 5_000, 60_000])
+def test_everything_is_ordered_however_scores_are_spread(size: int) -> None:
+    rng = np.random.default_rng(8)
+    near = np.float32(1) + rng.integers(0, 50, size).astype(np.float32) * np.finfo(np.float32).eps
+    outliers = np.where(rng.random(size) < 0.001, np.float32(1e30), near)
+    spreads = (rng.random(size), near, outliers, -outliers, np.ones(size), rng.normal(size=size) ** 9)
+    for values in spreads:
+        scores = values.astype(np.float32)
+        lists = _core.Sparse()
+        lists.apply(np.arange(size + 1, dtype=np.uint64), np.zeros(size, np.int32), scores, NONE, 1)
+        for batches in ([size], [1000, size], [200, 40_000, size]):
+            cursor = lists.cursor(*arrays([(0, 1.0)]))
+            read = np.concatenate([cursor.next(wanted)[0] for wanted in batches])
+            assert read.tolist() == np.argsort(-scores, kind="stable").tolist()
 
 
 def test_scores_are_added_up_in_the_order_of_the_record() -> None:
