@@ -316,6 +316,7 @@ NB_MODULE(_core, m) {
 
   bind_sparse(m);
   bind_fusion(m);
+  bind_json(m);
 
   m.def("shortest", &shortest, "values"_a);
   m.def("scores", &scores, "distances"_a, "metric"_a);
