@@ -151,6 +151,7 @@ std::optional<TakenVector> take_vector(std::string_view text) {
     if (*key == "vector") {
       if (taken) return std::nullopt;
       taken = TakenVector{reader.place(), 0, {}};
+      taken->values.reserve(text.size() / 8);
       if (!reader.floats(taken->values)) return std::nullopt;
       taken->end = reader.place();
     } else if (!reader.skip_value()) {

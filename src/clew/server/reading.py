@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
 from clew._core import take_vector
 from clew.commands import AnyCommand, Query
 from clew.errors import ClientError
-from clew.wire import Operation
+from clew.wire import OPERATIONS, Operation
 
-_WITH_VECTOR = frozenset({"query"})
+_QUERY = OPERATIONS["query"]
+# What is left of a query is mostly what was left of the last: the same `topK`, the same to include.
+_SHORT = 256
+_known = lru_cache(1024)(_QUERY.command)
 
 
 def command_of(operation: Operation, body: bytes, namespace: str, query_string: str = "") -> AnyCommand:
@@ -18,10 +23,10 @@ def command_of(operation: Operation, body: bytes, namespace: str, query_string: 
     The numbers of a vector are most of the body of a query. The core makes float32 of them; to make a Python
     number of each first would take longer than all else that is done for the request.
     """
-    if operation.name in _WITH_VECTOR and (taken := take_vector(body)) is not None:
+    if operation is _QUERY and (taken := take_vector(body)) is not None:
         vector, rest = taken
         try:
-            command = operation.command(rest, namespace, query_string)
+            command = (_known if len(rest) <= _SHORT else _QUERY.command)(rest, namespace, query_string)
         except ClientError:
             pass  # said below, of the whole body
         else:
