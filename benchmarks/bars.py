@@ -97,6 +97,14 @@ def _difference(m: Measured, case: str, value: str) -> float | None:
     return through - alone if through is not None and alone is not None else None
 
 
+def _above_engine(m: Measured) -> float | None:
+    case, alone = "query of 10", m.get("http", "clew, engine alone", "query of 10", "cpu_us")
+    own, other = (m.get("http", engine, case, "cpu_us") for engine in ("clew", "fastapi + pydantic"))
+    if own is None or other is None or alone is None:
+        return None
+    return (other - alone) / (own - alone)
+
+
 def _over(m: Measured, top: str, bottom: str, value: str) -> float | None:
     over, under = (m.get("durable", "full", case, value) for case in (top, bottom))
     return over / under if over is not None and under else None
@@ -200,6 +208,7 @@ BARS = (
         5,
         lambda m: m.ratio("http", "small query of 10", "requests_per_s", "clew", "fastapi + pydantic"),
     ),
+    Bar("HTTP: server CPU of a query above the engine, FastAPI over Clew", 5, _above_engine),
     Bar("HTTP: CPU of fetch_next over a query of the same size", 1.3, _fetch_over_query, True),
     Bar(
         "HTTP: errors with 1,000 connections and 5,000 open queries held",

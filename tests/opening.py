@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import socket
 import threading
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import uvicorn
 from clew import AsyncIndex, Index, IndexType
 from clew.backends.base import AsyncBackend, Backend
 from clew.engine.engine import Engine
-from clew.server.app import Limits, make_app
+from clew.server.api import Limits
+from clew.server.app import App
 from clew.server.auth import Tokens, digest
 from clew.server.hosted import Hosted, Pool
 from clew.server.lines import Line
@@ -41,19 +42,22 @@ class FakeClock:
 class ThreadedServer:
     """A server on a thread, with as many indexes as tests put up."""
 
-    def __init__(self, limits: Limits | None = None, line: type[Line] = Line) -> None:
+    def __init__(self, limits: Limits | None = None, line: type[Line] = Line, keep_alive_s: int = 5) -> None:
         self.indexes: dict[str, Hosted] = {}
         self.pool = Pool()
         self._names = count()
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        app = App(self.indexes, limits)
+        made: Any = partial(line, quick=app)
         config = uvicorn.Config(
-            make_app(self.indexes, limits),
-            http=line,
+            app,
+            http=made,
             ws="none",
             lifespan="off",
             access_log=False,
             log_level="critical",
+            timeout_keep_alive=keep_alive_s,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
@@ -70,8 +74,11 @@ class ThreadedServer:
         if self.indexes.pop(hosted.name, None) is not None:
             hosted.close()
 
-    def close(self) -> None:
+    def tell_to_stop(self) -> None:
         self._server.should_exit = True
+
+    def close(self) -> None:
+        self.tell_to_stop()
         self._thread.join()
         for hosted in list(self.indexes.values()):
             self.stop(hosted)

@@ -44,28 +44,22 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection with one request under way."""
 
     def __init__(self) -> None:
-        self._received = bytearray()
-        self._head = 0
-        self._wanted = -1
+        self._received = b""
         self.answered: Callable[[bytes], None] = _ignore
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        if self._wanted < 0:
-            end = self._received.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            name = self._received.index(b"content-length: ", 0, end) + 16
-            self._head = end + 4
-            self._wanted = self._head + int(self._received[name : self._received.index(b"\r", name)])
-        if len(self._received) >= self._wanted:
-            answer = bytes(self._received)
-            self._received.clear()
-            self._wanted = -1
-            self.answered(answer)
+        if self._received:
+            data = self._received + data
+        end = data.find(b"\r\n\r\n")
+        size = data.find(b"content-length: ", 0, end) + 16
+        if end < 0 or len(data) < end + 4 + int(data[size : data.index(b"\r", size)]):
+            self._received = data
+            return
+        self._received = b""
+        self.answered(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None or self.answered is not _ignore:
@@ -113,17 +107,21 @@ async def _closed(url: str, requests: Sequence[bytes], connections: int, seconds
     done = asyncio.get_running_loop().create_future()
     timed = seconds < 1e9
     began = time.perf_counter() + (SETTLE_S if timed else 0.0)
-    todo, running = _endless(requests) if timed else iter(requests), 0
+    todo, running = _endless(requests) if timed else iter(requests), len(lines)
 
-    def next_one(line: Connection) -> None:
-        nonlocal running
-        request = next(todo, None)
-        sent = time.perf_counter()
-        if request is None or sent - began > seconds:
+    def start(line: Connection) -> None:
+        sent = 0.0
+
+        def ask() -> None:
+            nonlocal running, sent
+            request = next(todo, None)
+            sent = time.perf_counter()
+            if request is not None and sent - began <= seconds:
+                line.ask(request, answered)
+                return
             running -= 1
-            if not running and not done.done():
+            if not running:
                 done.set_result(None)
-            return
 
         def answered(answer: bytes) -> None:
             load.answered += 1
@@ -131,13 +129,12 @@ async def _closed(url: str, requests: Sequence[bytes], connections: int, seconds
                 load.failures.append(answer)
             if sent >= began:
                 load.latencies_s.append(time.perf_counter() - sent)
-            next_one(line)
+            ask()
 
-        line.ask(request, answered)
+        ask()
 
     for line in lines:
-        running += 1
-        next_one(line)
+        start(line)
     await done
     load.seconds = time.perf_counter() - began
     _close(lines)

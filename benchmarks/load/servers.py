@@ -57,12 +57,21 @@ def fastapi(vectors: Floats) -> Iterator[Server]:
 
 
 @contextmanager
+def busy() -> Iterator[None]:
+    """The processor where servers would be does something else: under load, neither of two is ever alone."""
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: sum(range(1000))"])
+    _pin_apart(spinning.pid)
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()
+
+
+@contextmanager
 def _running(command: list[str], port: int) -> Iterator[Server]:
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    if hasattr(os, "sched_setaffinity"):
-        mine = os.sched_getaffinity(0)
-        others = set(range(os.cpu_count() or 1)) - mine
-        os.sched_setaffinity(started.pid, others or mine)
+    _pin_apart(started.pid)
     try:
         until = time.monotonic() + READY_S
         while not _listens(port):
@@ -73,6 +82,13 @@ def _running(command: list[str], port: int) -> Iterator[Server]:
     finally:
         started.terminate()
         started.wait()
+
+
+def _pin_apart(pid: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        mine = os.sched_getaffinity(0)
+        others = set(range(os.cpu_count() or 1)) - mine
+        os.sched_setaffinity(pid, others or mine)
 
 
 def _listens(port: int) -> bool:

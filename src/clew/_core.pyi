@@ -354,6 +354,13 @@ def scores(distances: NDArray[float32], metric: str | None) -> list[float]:
     metric the distance negated.
     """
 
+def take_vector(text: builtins.bytes) -> tuple[NDArray[float32], builtins.bytes] | None:
+    """The array of numbers under the key "vector" of the JSON object `text`, as float32, and the text with `null` in its place.
+
+    None where that is not plain to see: another value, an empty array, the key twice, a key with an escape, a number beyond float32, no
+    object. The rest is not checked: if it is JSON, so is all of it, and the array is what it says under that key.
+    """
+
 def code_sums(
     instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]
 ) -> NDArray[int32]:

@@ -111,8 +111,9 @@ class Data(Fields):
     metadata: Metadata | None = None
 
 
-# Not for the garbage collector to walk: answers come by the thousand, and nothing in one leads back to it.
-class QueryResult(Fields, gc=False):
+# Results are their own JSON on the wire: names in camel case, without what is absent. This one is not for the
+# garbage collector to walk: answers come by the thousand, and nothing in one leads back to it.
+class QueryResult(Fields, gc=False, rename="camel", omit_defaults=True):
     """One neighbour, with what the query asked to be included."""
 
     id: str
@@ -123,7 +124,7 @@ class QueryResult(Fields, gc=False):
     data: str | None = None
 
 
-class FetchResult(Fields):
+class FetchResult(Fields, rename="camel", omit_defaults=True):
     """One record, with what the call asked to be included."""
 
     id: str
@@ -133,7 +134,7 @@ class FetchResult(Fields):
     data: str | None = None
 
 
-class RangeResult(Fields):
+class RangeResult(Fields, rename="camel"):
     """One stretch of a namespace in insertion order; `next_cursor` is "" at the end."""
 
     next_cursor: str

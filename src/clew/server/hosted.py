@@ -19,6 +19,7 @@ from clew.server.auth import Access, Tokens
 from clew.server.cursors import Owners
 from clew.server.metrics import State
 from clew.server.pace import Quick, Slow
+from clew.server.reading import command_of
 from clew.wire import Operation
 
 T = TypeVar("T")
@@ -45,8 +46,7 @@ class _Done(NamedTuple):
     command: AnyCommand
     answer: Any
     result: bytes
-    seconds: float  # that passed
-    busy_s: float  # of which its thread had the processor
+    seconds: float
 
 
 class Pool:
@@ -82,34 +82,47 @@ class Hosted:
         self._quick, self._slow = Quick(), Slow()
         self._owners = Owners()
 
+    def at_once(
+        self, operation: Operation, access: Access, body: bytes, namespace: str
+    ) -> bytes | AnyCommand:
+        """The result as JSON of an operation that is `MAYBE_QUICK`, or its command where it is not quick."""
+        command = command_of(operation, body, namespace)
+        if not self._is_quick(command):
+            return command
+        began, busy = time.perf_counter(), time.thread_time()
+        result = _encode({"result": operation.result(self._executed(access, command))})
+        if isinstance(command, Query):
+            self._slow.note(command, time.thread_time() - busy)
+        elif isinstance(command, FetchNext):
+            self._quick.note(command.uuid, time.perf_counter() - began)
+        return result
+
     async def answer(
         self, operation: Operation, access: Access, body: bytes, namespace: str, query_string: str
     ) -> tuple[bytes, Callable[[], None] | None]:
         """The result of an operation as JSON, and what to do where the client does not get it."""
 
-        def work() -> _Done:
-            return self._carry(operation, access, operation.command(body, namespace, query_string))
+        def command() -> AnyCommand:
+            return command_of(operation, body, namespace, query_string)
 
+        if operation.name in MAYBE_QUICK and len(body) <= INLINE_BODY_MAX:
+            said = self.at_once(operation, access, body, namespace)
+            return (said, None) if isinstance(said, bytes) else await self.carried(operation, access, said)
         if operation.name == "upsert-data":  # what models take long for, writes need not wait for
-            texts = await self._on(
-                self._texts, lambda: self._embedded(operation.command(body, namespace, query_string))
-            )
+            texts = await self._on(self._texts, lambda: self._embedded(command()))
             done = await self._on(self._writes, lambda: self._carry(operation, access, texts))
-        elif operation.name not in MAYBE_QUICK or len(body) > INLINE_BODY_MAX:
-            done = await self._on(self._writes if operation.writes else self._reads, work)
         else:
-            command = operation.command(body, namespace, query_string)
-            quick = self._is_quick(command)
-            if quick:
-                done = self._carry(operation, access, command)
-            else:
-                done = await self._on(self._reads, lambda: self._carry(operation, access, command))
-            if isinstance(command, FetchNext):
-                self._quick.note(command.uuid, done.seconds)
-            elif quick and isinstance(command, Query):
-                self._slow.note(command, done.busy_s)
-            if quick:
-                return done.result, None
+            threads = self._writes if operation.writes else self._reads
+            done = await self._on(threads, lambda: self._carry(operation, access, command()))
+        return done.result, self._undoing(done)
+
+    async def carried(
+        self, operation: Operation, access: Access, command: AnyCommand
+    ) -> tuple[bytes, Callable[[], None] | None]:
+        """The same for a command that `at_once` gave back."""
+        done = await self._on(self._reads, lambda: self._carry(operation, access, command))
+        if isinstance(command, FetchNext):
+            self._quick.note(command.uuid, done.seconds)
         return done.result, self._undoing(done)
 
     def _is_quick(self, command: AnyCommand) -> bool:
@@ -149,18 +162,24 @@ class Hosted:
             )
 
     def _carry(self, operation: Operation, access: Access, command: AnyCommand) -> _Done:
-        began, busy = time.perf_counter(), time.thread_time()
+        began = time.perf_counter()
         self._require_few(command)
+        answer = self._executed(access, command)
+        result = _encode({"result": operation.result(answer)})
+        return _Done(command, answer, result, time.perf_counter() - began)
+
+    def _executed(self, access: Access, command: AnyCommand) -> Any:
+        """The answer of the engine, if the command is one for this token."""
+        if isinstance(command, Query):  # nearly all, and anybody's
+            return self.engine.execute(command)
         if isinstance(command, FetchNext | EndQuery):
             self._owners.require(command.uuid, access)
-        if isinstance(command, FetchNext | EndQuery) and not command.uuid:
-            answer = _EMPTY[type(command)]
-        else:
-            answer = self.engine.execute(command)
+            if not command.uuid:
+                return _EMPTY[type(command)]
+        answer = self.engine.execute(command)
         if isinstance(command, StartQuery):
             self._owners.note(answer[0], access)
-        result = _encode({"result": operation.result(answer)})
-        return _Done(command, answer, result, time.perf_counter() - began, time.thread_time() - busy)
+        return answer
 
     def _undo(self, command: AnyCommand, answer: Any) -> None:
         with contextlib.suppress(ClewError):  # it was stopped meanwhile

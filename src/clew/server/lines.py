@@ -1,12 +1,16 @@
-"""Connections: uvicorn's, and none that dawdles."""
+"""Connections: uvicorn's, which answer short requests at once, and let go of whoever dawdles."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from clew.commands import AnyCommand
+from clew.server.exchange import EXCHANGE, Answer, Exchange, segment
+from clew.server.heads import is_plain, parted
+from clew.server.route import Route
 from clew.wire import failure
 
 # From the first byte of a request, or from the connection, to the end of its head.
@@ -15,62 +19,51 @@ HEAD_SECONDS_MAX = 20.0
 HEAD_BYTES_MAX = 64 * 1024
 # An answer of which the client takes nothing for so long is not for anybody any more.
 STALLED_SECONDS_MAX = 60.0
+# How long the body of a short request may come after its head. Many clients send them apart.
+HELD_SECONDS_MAX = 1.0
+# Heads that are known of one connection. A client has few, one for each endpoint and namespace it uses.
+HEADS_MAX = 16
 
-EXCHANGE = "clew.exchange"
-"""An extension in the scope: the `Exchange` of the request, for what costs more by way of messages."""
 
-_JSON = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+class Quick(Protocol):
+    """What answers without ASGI. See `Api`."""
 
-
-class Exchange:
-    """A request and its answer, beside `receive` and `send`."""
-
-    __slots__ = ("_cycle",)
-
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
-
-    @property
-    def body(self) -> bytes | None:
-        """The body, where it has come as a whole and nothing of it was received."""
-        return None if self._cycle.more_body else bytes(self._cycle.body)
-
-    async def answer(self, status: int, body: bytes) -> None:
-        """Answer with JSON, head and body in one segment: each would be waited for by itself."""
-        cycle = self._cycle
-        # The scope leads back here. What is a ring waits for the garbage collector, and that may be long.
-        cycle.scope.pop("extensions")
-        cycle.body.clear()
-        if cycle.flow.write_paused and not cycle.disconnected:
-            await cycle.flow.drain()
-        if cycle.disconnected:
-            return
-        cycle.response_started = cycle.response_complete = True
-        parts = [STATUS_LINE[status]]
-        for header in cycle.default_headers:
-            parts += header[0], b": ", header[1], b"\r\n"
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(_JSON % len(body))
-        if cycle.scope["method"] != "HEAD":
-            parts.append(body)
-        cycle.transport.write(b"".join(parts))
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            cycle.transport.close()
-        cycle.on_response()
+    def route(self, path: bytes, authorization: bytes | None) -> Route | None: ...  # noqa: D102
+    def at_once(self, route: Route, body: bytes, client: str) -> Answer | AnyCommand | None: ...  # noqa: D102
 
 
 class Line(HttpToolsProtocol):
-    """A connection that is closed when the head of a request does not come to its end in time, or grows
+    """A connection. It is closed when the head of a request does not come to its end in time, or grows
     without end, or when nobody takes the answer.
+
+    A request takes uvicorn's way: parser, scope, task, messages. For a short query that is most of the work.
+    So once a head was understood that may be answered at once, `quick` answers the next request whose head is
+    the same but for the length of the body; what it leaves goes uvicorn's way after all, from its first byte.
     """
 
     head_seconds = HEAD_SECONDS_MAX
     stalled_seconds = STALLED_SECONDS_MAX
-    _until: float | None = None
-    _head_bytes = 0
     _stalled: asyncio.TimerHandle | None = None
+    # Whether a request has begun and is not there as a whole; whether not even its head is, how large that is
+    # so far, and by when it must be there.
+    _begun = False
+    _in_head = False
+    _head_bytes = 0
+    _until: float | None = None
+    # What is being parsed, if a request begins with it; its command, where `quick` gave that back.
+    _parsed = b""
+    _command: AnyCommand | None = None
+    # A request whose head is known, as far as it has come, and what ends the wait for the rest.
+    _held = b""
+    _holding: asyncio.TimerHandle | None = None
+    # When a request was last answered at once.
+    _quiet_since = 0.0
+
+    def __init__(self, *arguments: Any, quick: Quick, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._quick = quick
+        # What connections have said, they may say again: so a token is looked at once for each of them.
+        self._routes: dict[bytes, Route] = {}
 
     def connection_made(self, transport: Any) -> None:
         """It is there, and owes a request."""
@@ -80,22 +73,53 @@ class Line(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         super().connection_lost(exc)
+        self._let_go()
+        self._unset_keepalive_if_required()
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """A part of a request, or several requests."""
-        begun = self._within_head()
-        super().data_received(data)
-        if not begun or not self._within_head():
-            self._head_bytes = 0
-        elif not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self.send_400_response(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes")
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._until = None
-        elif not self.transport.is_closing():
-            self._await_head()
+        data, self._held = self._held + data, b""
+        if self._routes and not self._begun and self._is_idle() and not self.flow.write_paused:
+            data = self._answered(data)
+        if self._holding is not None and not self._held:
+            self._let_go()
+        if data:
+            self._parse(data)
+
+    def shutdown(self) -> None:
+        """The server stops: a request that has begun to come is still answered."""
+        if self._held:
+            self._parse(self._let_go())
+        super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """It has idled for long, as far as uvicorn knows."""
+        left = self._quiet_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        elif not self._held:
+            super().timeout_keep_alive_handler()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._begun = self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Its head is complete: its body may come later."""
+        super().on_headers_complete()
+        extensions: Any = {EXCHANGE: Exchange(self.cycle, self._command)}
+        self.scope["extensions"] = extensions
+        self._in_head = False
+        if self._parsed and self._command is None:
+            self._learn(self._parsed)
+        self._parsed, self._command = b"", None
+
+    def on_message_complete(self) -> None:
+        """It has come as a whole."""
+        super().on_message_complete()
+        self._begun = False
 
     def pause_writing(self) -> None:
         """The client takes an answer more slowly than it was given."""
@@ -109,27 +133,92 @@ class Line(HttpToolsProtocol):
             self._stalled.cancel()
             self._stalled = None
 
-    def on_headers_complete(self) -> None:
-        """A request has begun: its body may come later."""
-        super().on_headers_complete()
-        extensions: Any = {EXCHANGE: Exchange(self.cycle)}
-        self.scope["extensions"] = extensions
-
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like all that cannot be read."""
         body = failure(f"Missing or wrong input: {msg}", 400, "ClientError")
-        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.write(segment(400, [], b"connection: close\r\n", len(body), body))
         self.transport.close()
 
-    def _within_head(self) -> bool:
-        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+    def _answered(self, data: bytes) -> bytes:
+        """Answer the request at the beginning of `data` at once if it is one for that. What is left to parse.
+
+        Only the first: several that come together take turns with those of others.
+        """
+        parts = parted(data)
+        route = None if parts is None else self._routes.get(parts[0])
+        if parts is None or route is None:
+            return data
+        _, begin, end = parts
+        if len(data) < end:
+            self._held = data
+            self._holding = self._holding or self.loop.call_later(HELD_SECONDS_MAX, self._pass_on)
+            return b""
+        said = self._quick.at_once(route, data[begin:end], self.client[0] if self.client else "")
+        if not isinstance(said, Answer):
+            self._command = said
+            return data
+        status, body = said
+        self.transport.write(segment(status, self.server_state.default_headers, b"", len(body), body))
+        self.server_state.total_requests += 1
+        self._quiet_since = self.loop.time()
+        if self._until is not None:  # a head was awaited, and this was it
+            self._unset_keepalive_if_required()
+            self._until = None
+            self.timeout_keep_alive_handler()
+        return data[end:]
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head that was parsed, with which `data` begins, if it is of a short request."""
+        parser, headers, parts = self.parser, self.headers, parted(data)
+        lasting = parser.should_keep_alive() and parser.get_http_version() == "1.1"
+        if parts is None or not lasting or parser.get_method() != b"POST":
+            return
+        token = next((value for name, value in headers if name == b"authorization"), None)
+        route = self._quick.route(self.url, token)
+        if route is not None and is_plain(parts[0], self.url, headers, self.config.proxy_headers):
+            if len(self._routes) >= HEADS_MAX:
+                self._routes.clear()
+            self._routes[parts[0]] = route
+
+    def _pass_on(self) -> None:
+        """What was held is waited for no longer."""
+        self._parse(self._let_go())
+
+    def _let_go(self) -> bytes:
+        """What was held."""
+        if self._holding is not None:
+            self._holding.cancel()
+        held, self._held, self._holding = self._held, b"", None
+        return held
+
+    def _parse(self, data: bytes) -> None:
+        begun = self._in_head
+        self._parsed = b"" if self._begun else data
+        super().data_received(data)
+        self._parsed, self._command = b"", None
+        if self.transport.is_closing():
+            return
+        if begun and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self.send_400_response(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes")
+                return
+        else:
+            self._head_bytes = 0
+        if self._is_idle():
+            self._await_head()
+        else:
+            self._until = None
+
+    def _is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _await_head(self) -> None:
         if self._until is None:
             self._until = self.loop.time() + self.head_seconds
         # What uvicorn arms between two requests, and drops with the first byte of the next.
-        self.timeout_keep_alive_task = self.loop.call_at(self._until, self.timeout_keep_alive_handler)
+        self.timeout_keep_alive_task = self.loop.call_at(self._until, self.transport.close)
 
     def _await_reader(self, left: int) -> None:
         """Let go of the connection unless less than `left` bytes are left to send after a while."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,49 +31,54 @@ class State(NamedTuple):
     cursor_bytes: int
 
 
+class Counter:
+    """Counts of requests to one endpoint of one index."""
+
+    __slots__ = ("buckets", "seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self.seconds = 0.0
+
+    def count(self, status: int, seconds: float) -> None:
+        """One request was answered."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.buckets[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self.seconds += seconds
+
+
 class Metrics:
     """Counts of requests. Used on the event loop only, so it needs no lock."""
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, str, int], int] = {}
-        self._buckets: dict[Labels, list[int]] = {}
-        self._seconds: dict[Labels, float] = {}
+        self._counters: defaultdict[Labels, Counter] = defaultdict(Counter)
 
-    def count(self, index: str, endpoint: str, status: int, seconds: float) -> None:
-        """One request was answered."""
-        key = (index, endpoint, status)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        labels = (index, endpoint)
-        buckets = self._buckets.get(labels)
-        if buckets is None:
-            buckets = self._buckets[labels] = [0] * (len(LATENCY_BOUNDS_S) + 1)
-        buckets[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
-        self._seconds[labels] = self._seconds.get(labels, 0.0) + seconds
+    def counter(self, index: str, endpoint: str) -> Counter:
+        """Where requests to an endpoint are counted."""
+        return self._counters[index, endpoint]
 
     def text(self, states: Sequence[State]) -> str:
         """Everything, in the text format of Prometheus."""
         lines = ["# HELP clew_requests_total Requests answered.", "# TYPE clew_requests_total counter"]
-        for (index, endpoint, status), n in sorted(self._requests.items()):
-            lines.append(
-                f'clew_requests_total{{index="{index}",endpoint="{endpoint}",status="{status}"}} {n}'
-            )
+        counters = sorted(self._counters.items())
+        for (index, endpoint), counter in counters:
+            labels = f'index="{index}",endpoint="{endpoint}"'
+            for status, n in sorted(counter.statuses.items()):
+                lines.append(f'clew_requests_total{{{labels},status="{status}"}} {n}')
         name = "clew_request_seconds"
         lines += [f"# HELP {name} From the head of a request to its answer.", f"# TYPE {name} histogram"]
-        for labels, buckets in sorted(self._buckets.items()):
-            lines += self._histogram(name, labels, buckets)
+        for (index, endpoint), counter in counters:
+            lines += _histogram(name, f'index="{index}",endpoint="{endpoint}"', counter)
         for gauge, about in GAUGES.items():
             lines += [f"# HELP clew_{gauge} {about}", f"# TYPE clew_{gauge} gauge"]
             lines += [f'clew_{gauge}{{index="{state.name}"}} {getattr(state, gauge)}' for state in states]
         return "\n".join(lines) + "\n"
 
-    def _histogram(self, name: str, labels: Labels, buckets: list[int]) -> list[str]:
-        said = f'index="{labels[0]}",endpoint="{labels[1]}"'
-        lines, total = [], 0
-        for bound, n in zip((*map(str, LATENCY_BOUNDS_S), "+Inf"), buckets, strict=True):
-            total += n
-            lines.append(f'{name}_bucket{{{said},le="{bound}"}} {total}')
-        return [
-            *lines,
-            f"{name}_sum{{{said}}} {self._seconds[labels]:.6f}",
-            f"{name}_count{{{said}}} {total}",
-        ]
+
+def _histogram(name: str, labels: str, counter: Counter) -> list[str]:
+    lines, total = [], 0
+    for bound, n in zip((*map(str, LATENCY_BOUNDS_S), "+Inf"), counter.buckets, strict=True):
+        total += n
+        lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {total}')
+    return [*lines, f"{name}_sum{{{labels}}} {counter.seconds:.6f}", f"{name}_count{{{labels}}} {total}"]

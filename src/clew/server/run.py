@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import logging
 import signal
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -18,7 +20,8 @@ from clew.engine.engine import Engine
 from clew.engine.lock import DirectoryLock
 from clew.errors import ClientError
 from clew.server import catalogue
-from clew.server.app import BODY_BYTES_MAX, Limits, make_app
+from clew.server.api import BODY_BYTES_MAX, Limits
+from clew.server.app import App
 from clew.server.auth import Tokens
 from clew.server.hosted import RECORDS_MAX, Hosted, Pool
 from clew.server.lines import Line
@@ -58,12 +61,13 @@ def serve(options: Options) -> None:
     _take_all_files()
     sys.setswitchinterval(SWITCH_S)
     with opened(options) as indexes, _listening(options) as listening:
-        app = make_app(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
+        app = App(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
+        line: Any = functools.partial(Line, quick=app)
         config = uvicorn.Config(
             app,
             lifespan="off",
             access_log=False,
-            http=Line,
+            http=line,
             ws="none",
             proxy_headers=options.log_access,  # who asked is of use there only
             log_level="warning",

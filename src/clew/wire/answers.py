@@ -1,7 +1,8 @@
 """The JSON of answers: what the server writes and the client reads.
 
-Numbers of vectors and scores arrive here as the shortest decimals of their float32, and JSON keeps them so.
-What is absent is left out; `null` is written only for a record that is missing.
+Records, with scores and without, are their own JSON (`types.py`); here is the rest. Numbers of vectors and
+scores arrive as the shortest decimals of their float32, and JSON keeps them so. What is absent is left out;
+`null` is written only for a record that is missing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from clew.types import QueryResult
+
 T = TypeVar("T")
 
 
@@ -17,46 +20,11 @@ class _Answer(msgspec.Struct, rename="camel", omit_defaults=True):
     """Names in camel case, without what is None."""
 
 
-class Sparse(_Answer):
-    """A sparse vector."""
-
-    indices: list[int]
-    values: list[float]
-
-
-class Found(_Answer):
-    """A record."""
-
-    id: str
-    vector: list[float] | None = None
-    sparse_vector: Sparse | None = None
-    metadata: dict[str, Any] | None = None
-    data: str | None = None
-
-
-class Hit(_Answer):
-    """A record with its score."""
-
-    id: str
-    score: float
-    vector: list[float] | None = None
-    sparse_vector: Sparse | None = None
-    metadata: dict[str, Any] | None = None
-    data: str | None = None
-
-
 class Started(_Answer):
     """A resumable query that was begun."""
 
     uuid: str
-    scores: list[Hit]
-
-
-class Page(_Answer):
-    """A stretch of a namespace."""
-
-    next_cursor: str
-    vectors: list[Found]
+    scores: list[QueryResult]
 
 
 class Deleted(_Answer):

@@ -90,7 +90,7 @@ def _row(
 
 _HITS: dict[str, Any] = {
     "repeatable": True,
-    "gives": list[a.Hit | list[a.Hit]],
+    "gives": list[t.QueryResult | list[t.QueryResult]],
     "result": r.hits_of_all,
     "answer": r.as_all_results,
 }
@@ -98,7 +98,7 @@ _HITS: dict[str, Any] = {
 _STARTED: dict[str, Any] = {
     "gives": a.Started,
     "result": r.started,
-    "answer": lambda said, command: (said.uuid, r.as_results(said.scores)),
+    "answer": lambda said, command: (said.uuid, said.scores),
 }
 
 OPERATIONS = {
@@ -124,9 +124,8 @@ OPERATIONS = {
             _body(read.fetch_next),
             reads=b.NextBody,
             namespaced=False,
-            gives=list[a.Hit],
-            result=r.hits,
-            answer=lambda said, command: r.as_results(said),
+            gives=list[t.QueryResult],
+            result=r.apart,
         ),
         _row("resumable-query-end", _body(read.end), reads=b.EndBody, namespaced=False),
         _row(
@@ -134,9 +133,8 @@ OPERATIONS = {
             _body(read.fetch),
             reads=b.Fetch,
             repeatable=True,
-            gives=list[a.Found | None],
-            result=r.all_found,
-            answer=lambda said, command: list(map(r.as_record, said)),
+            gives=list[t.FetchResult | None],
+            result=r.apart,
         ),
         _row(
             "delete",
@@ -152,18 +150,10 @@ OPERATIONS = {
             _body(read.range_),
             reads=b.RangeBody,
             repeatable=True,
-            gives=a.Page,
+            gives=t.RangeResult,
             result=r.page,
-            answer=lambda said, command: r.as_range(said),
         ),
-        _row(
-            "random",
-            _no_body(c.Random),
-            repeatable=True,
-            gives=a.Found | None,
-            result=r.found,
-            answer=lambda said, command: r.as_record(said),
-        ),
+        _row("random", _no_body(c.Random), repeatable=True, gives=t.FetchResult | None),
         _row(
             "info",
             _no_body(lambda namespace: c.Info()),

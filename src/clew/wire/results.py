@@ -20,41 +20,26 @@ _encode = msgspec.json.Encoder().encode
 # -- the server's side
 
 
-def hits(results: list[t.QueryResult]) -> list[a.Hit]:
-    """Of a query or a batch."""
-    return _apart(
-        [a.Hit(r.id, r.score, r.vector, _sparse(r.sparse_vector), r.metadata, r.data) for r in results]
-    )
+def apart(rows: list[Any]) -> list[Any]:
+    """Of a query, a batch, or a fetch."""
+    return rows if len(rows) <= TOGETHER_MAX else [msgspec.Raw(_encode(row)) for row in rows]
 
 
 def hits_of_all(results: list[Any]) -> list[Any]:
     """Of one query, or of an array of them. An array of exactly one is answered flat, as the service does."""
     if not results or isinstance(results[0], t.QueryResult):
-        return hits(results)
-    return hits(results[0]) if len(results) == 1 else _apart(list(map(hits, results)))
+        return apart(results)
+    return apart(results[0]) if len(results) == 1 else apart(list(map(apart, results)))
 
 
 def started(answer: tuple[str, list[t.QueryResult]]) -> a.Started:
     """Of the start of a resumable query."""
-    return a.Started(answer[0], hits(answer[1]))
+    return a.Started(answer[0], apart(answer[1]))
 
 
-def found(record: t.FetchResult | None) -> a.Found | None:
-    """Of a record."""
-    if record is None:
-        return None
-    sparse = _sparse(record.sparse_vector)
-    return a.Found(record.id, record.vector, sparse, record.metadata, record.data)
-
-
-def all_found(records: list[t.FetchResult | None]) -> list[a.Found | None]:
-    """Of a fetch."""
-    return _apart(list(map(found, records)))
-
-
-def page(answer: t.RangeResult) -> a.Page:
+def page(answer: t.RangeResult) -> t.RangeResult:
     """Of a range."""
-    return a.Page(answer.next_cursor, _apart([one for one in map(found, answer.vectors) if one]))
+    return t.RangeResult(answer.next_cursor, apart(answer.vectors))
 
 
 def about(info: t.InfoResult) -> a.About:
@@ -75,47 +60,19 @@ def about(info: t.InfoResult) -> a.About:
     )
 
 
-def _apart(rows: list[Any]) -> list[Any]:
-    return rows if len(rows) <= TOGETHER_MAX else [msgspec.Raw(_encode(row)) for row in rows]
-
-
-def _sparse(vector: t.SparseVector | None) -> a.Sparse | None:
-    return None if vector is None else a.Sparse(vector.indices, vector.values)
-
-
 # -- the client's side
 
 
-def as_results(hits: list[a.Hit]) -> list[t.QueryResult]:
-    """What `hits` was made from."""
-    return [
-        t.QueryResult(h.id, h.score, h.vector, _as_sparse(h.sparse_vector), h.metadata, h.data) for h in hits
-    ]
-
-
-def as_all_results(answer: list[a.Hit] | list[list[a.Hit]], command: c.AnyCommand) -> Any:
+def as_all_results(answer: list[t.QueryResult] | list[list[t.QueryResult]], command: c.AnyCommand) -> Any:
     """The answer that `command` has in process."""
     if isinstance(command, c.Query):
-        return as_results(_flat(answer))
+        return _flat(answer)
     if isinstance(command, c.QueryMany):
-        return list(map(as_results, _rows(answer, len(command.queries))))
+        return _rows(answer, len(command.queries))
     assert isinstance(command, c.QueryArrays)
     rows = _rows(answer, len(command.vectors))
     scores = [np.array([hit.score for hit in row], dtype=np.float32) for row in rows]
     return [[hit.id for hit in row] for row in rows], scores
-
-
-def as_record(record: a.Found | None) -> t.FetchResult | None:
-    """What `found` was made from."""
-    if record is None:
-        return None
-    sparse = _as_sparse(record.sparse_vector)
-    return t.FetchResult(record.id, record.vector, sparse, record.metadata, record.data)
-
-
-def as_range(answer: a.Page) -> t.RangeResult:
-    """What `page` was made from."""
-    return t.RangeResult(answer.next_cursor, [one for one in map(as_record, answer.vectors) if one])
 
 
 def as_info(said: a.About) -> t.InfoResult:
@@ -139,17 +96,13 @@ def as_info(said: a.About) -> t.InfoResult:
     )
 
 
-def _as_sparse(vector: a.Sparse | None) -> t.SparseVector | None:
-    return None if vector is None else t.SparseVector(vector.indices, vector.values)
-
-
-def _flat(answer: list[Any]) -> list[a.Hit]:
+def _flat(answer: list[Any]) -> list[t.QueryResult]:
     return answer[0] if answer and isinstance(answer[0], list) else answer
 
 
-def _rows(answer: list[Any], asked: int) -> list[list[a.Hit]]:
+def _rows(answer: list[Any], asked: int) -> list[list[t.QueryResult]]:
     """One row for each query, also where the only one came flat."""
     rows = [_flat(answer)] if asked == 1 else answer
-    if len(rows) != asked or any(isinstance(row, a.Hit) for row in rows):
+    if len(rows) != asked or any(isinstance(row, t.QueryResult) for row in rows):
         raise ServerError(f"{asked} queries were answered by {len(rows)} results", 200)
     return rows

@@ -1,0 +1,64 @@
+"""What is exchanged: a request and its answer, beside the messages of ASGI."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from clew.commands import AnyCommand
+
+EXCHANGE = "clew.exchange"
+"""An extension in the scope: the `Exchange` of the request, for what costs more by way of messages."""
+
+_JSON = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
+
+class Answer(NamedTuple):
+    """A status and a body of JSON."""
+
+    status: int
+    body: bytes
+
+
+class Exchange:
+    """A request and its answer, beside `receive` and `send`. `command`: what it asks, where that is known."""
+
+    __slots__ = ("_cycle", "command")
+
+    def __init__(self, cycle: RequestResponseCycle, command: AnyCommand | None = None) -> None:
+        self._cycle = cycle
+        self.command = command
+
+    @property
+    def body(self) -> bytes | None:
+        """The body, where it has come as a whole and nothing of it was received."""
+        return None if self._cycle.more_body else bytes(self._cycle.body)
+
+    async def answer(self, status: int, body: bytes) -> None:
+        """Answer with JSON."""
+        cycle = self._cycle
+        # The scope leads back here. What is a ring waits for the garbage collector, and that may be long.
+        cycle.scope.pop("extensions")
+        cycle.body.clear()
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        more = b"" if cycle.keep_alive else b"connection: close\r\n"
+        shown = b"" if cycle.scope["method"] == "HEAD" else body
+        cycle.transport.write(segment(status, cycle.default_headers, more, len(body), shown))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+
+def segment(status: int, headers: list[tuple[bytes, bytes]], more: bytes, size: int, body: bytes) -> bytes:
+    """Head and body in one: each by itself would be waited for."""
+    parts = [STATUS_LINE[status]]
+    for name, value in headers:
+        parts += name, b": ", value, b"\r\n"
+    parts += more, _JSON % size, body
+    return b"".join(parts)
