@@ -41,8 +41,13 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   std::array<Slot, BLOCK> block;
   std::size_t used = 0;
   if (allowed.everything()) ranking_.keys().reserve(view.limit);
-  for (std::size_t number = 0; number * RUN < view.limit; ++number) {
-    std::uint64_t bits = wanted(number, view, allowed, except);
+  const std::uint64_t* words = allowed.words.data();
+  const std::size_t all = (view.limit + RUN - 1) / RUN;
+  const std::size_t numbers = words == nullptr ? all : std::min(all, allowed.words.size());
+  for (std::size_t number = 0; number < numbers; ++number) {
+    std::uint64_t bits = words == nullptr ? ~std::uint64_t{0} : words[number];
+    if (bits == 0) continue;
+    bits = wanted(number, bits, view, except);
     const auto first = static_cast<Slot>(number * RUN);
     if (std::popcount(bits) >= RUN_MIN) {
       score_run(first, std::min<std::size_t>(RUN, view.limit - first), bits);
@@ -60,9 +65,8 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   return ranking_.keys().size() + pending_.size();
 }
 
-// Which of the slots from 64 * number on are to be scored.
-std::uint64_t Scan::wanted(std::size_t number, const View& view, const Allowed& allowed, const SlotSet* except) const {
-  std::uint64_t bits = allowed.word(number);
+// Which of the slots from 64 * number on, that `bits` say are allowed, are to be scored.
+std::uint64_t Scan::wanted(std::size_t number, std::uint64_t bits, const View& view, const SlotSet* except) const {
   const auto first = static_cast<Slot>(number * RUN);
   if (view.limit - first < RUN) bits &= (std::uint64_t{1} << (view.limit - first)) - 1;
   if (except != nullptr) bits &= ~except->word(number);

@@ -23,11 +23,6 @@ struct Allowed {
   bool contains(Slot slot) const {
     return everything() || (slot / 64 < words.size() && (words[slot / 64] >> (slot % 64) & 1) != 0);
   }
-  // Bit i: slot 64 * number + i is in it.
-  std::uint64_t word(std::size_t number) const {
-    if (everything()) return ~std::uint64_t{0};
-    return number < words.size() ? words[number] : 0;
-  }
   // How many slots below `limit` are in it.
   std::size_t count(Slot limit) const;
 };
@@ -55,7 +50,7 @@ class Scan {
   std::size_t bytes() const { return ranking_.bytes() + (pending_.capacity() + coded_keys_.capacity()) * sizeof(Key); }
 
  private:
-  std::uint64_t wanted(std::size_t number, const View& view, const Allowed& allowed, const SlotSet* except) const;
+  std::uint64_t wanted(std::size_t number, std::uint64_t bits, const View& view, const SlotSet* except) const;
   void score_run(Slot first, std::size_t count, std::uint64_t wanted);
   void score(std::span<const Slot> slots);
   void score_exactly(std::span<const Slot> slots, std::vector<Key>& out);
