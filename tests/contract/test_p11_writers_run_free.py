@@ -11,7 +11,7 @@ import pytest
 
 from clew import Index, QueryNotActive
 
-ROWS = np.random.default_rng(2).standard_normal((3000, 8)).astype(np.float32)
+ROWS = np.random.default_rng(2).standard_normal((2200, 8)).astype(np.float32)
 
 
 def within(seconds: float, work: Callable[[], Any]) -> None:
@@ -33,7 +33,7 @@ def within(seconds: float, work: Callable[[], Any]) -> None:
 
 @pytest.fixture
 def filled(index: Index) -> Index:
-    index.upsert_arrays([str(i) for i in range(3000)], ROWS, metadata=[{"i": i} for i in range(3000)])
+    index.upsert_arrays([str(i) for i in range(2200)], ROWS, metadata=[{"i": i} for i in range(2200)])
     return index
 
 
@@ -76,7 +76,7 @@ def test_a_writer_does_not_wait_for_a_query_that_is_being_read(filled: Index) ->
         done.set()
         for reader in readers:
             reader.join()
-    assert filled.info().vector_count == 3100
+    assert filled.info().vector_count == 2300
 
 
 def test_open_queries_do_not_stop_one_another(filled: Index) -> None:
