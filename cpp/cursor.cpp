@@ -29,7 +29,7 @@ constexpr double SCATTERED = 1.5;
 
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
-constexpr double PATIENCE = 0.7;
+constexpr double PATIENCE = 1;
 
 // Of one part in so many, floats for all are as quick as codes for all and floats for what is given out. Who asks for
 // large batches is likely to read far: so many more of them are counted in, lest the scan by codes was for nothing.

@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <numeric>
-#include <utility>
 
 namespace clew {
 namespace {
@@ -38,7 +37,7 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   codes_ = few ? graph_.guide().codes : nullptr;
   if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
-  std::array<Slot, BLOCK> block;
+  std::array<Slot, 2 * BLOCK> block;
   std::size_t used = 0;
   if (allowed.everything()) ranking_.keys().reserve(view.limit);
   const std::uint64_t* words = allowed.words.data();
@@ -57,10 +56,15 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
       const Slot slot = first + static_cast<Slot>(std::countr_zero(bits));
       codes_ != nullptr ? codes_->prefetch(slot) : graph_.vectors().prefetch(slot);
       block[used++] = slot;
-      if (used == BLOCK) score({block.data(), std::exchange(used, 0)});
+      if (used < block.size()) continue;
+      // The second half is still on its way.
+      score({block.data(), BLOCK});
+      std::copy_n(block.begin() + BLOCK, BLOCK, block.begin());
+      used = BLOCK;
     }
   }
-  score({block.data(), used});
+  score({block.data(), std::min(used, BLOCK)});
+  if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
   std::ranges::sort(pending_);
   return ranking_.keys().size() + pending_.size();
 }
