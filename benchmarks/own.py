@@ -18,8 +18,11 @@ class CoreCursor:
 
     def __init__(self, graph: Any, query: Floats, exact: bool, allowed: Any) -> None:
         self._cursor = graph.cursor(query, 0, allowed, exact)
-        self.next = self._cursor.next
         self.close = self._cursor.close
+
+    def next(self, count: int) -> Any:
+        """The next batch, as a pair of arrays."""
+        return tuple(self._cursor.next(count))
 
     def rows(self, answer: Any) -> Rows:
         """The rows in a batch."""
@@ -48,10 +51,10 @@ class Core(Engine):
         self.graph.scan_cost = importlib.import_module("clew.engine.calibrate").scan_cost(self.graph)
 
     def search(self, k: int, ef: int, allowed: Any = None) -> Search:
-        ask = self.graph.search
+        ask = self.graph.search  # of its hits a pair of arrays is made, as of those of peers
         if allowed is None:
-            return lambda query: ask(query, k, ef)
-        return lambda query: ask(query, k, ef, allowed)
+            return lambda query: tuple(ask(query, k, ef))
+        return lambda query: tuple(ask(query, k, ef, allowed))
 
     def rows(self, answer: Any) -> Rows:
         found: Rows = answer[0].astype(np.int64)
@@ -70,7 +73,7 @@ class Core(Engine):
         return np.packbits(bits, bitorder="little").view(np.uint64)
 
     def grow(self, query: Floats, k: int) -> Any:
-        return self.graph.search(query, k)
+        return tuple(self.graph.search(query, k))
 
     def pagers(self) -> dict[str, Callable[[Floats, int], Pager]]:
         return {"cursor": lambda query, batch: CoreCursor(self.graph, query, False, None)}

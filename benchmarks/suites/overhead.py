@@ -40,11 +40,11 @@ def _core_cases(bench: Bench) -> dict[tuple[str, str], Callable[[Floats], Any]]:
 
     def first_batch(query: Floats) -> None:
         cursor = graph.cursor(query)
-        cursor.next(K)
+        tuple(cursor.next(K))
         cursor.close()
 
     cases: dict[tuple[str, str], Callable[[Floats], Any]] = {
-        ("clew", "search 10"): lambda query: graph.search(query, K),
+        ("clew", "search 10"): lambda query: tuple(graph.search(query, K)),
         ("clew", "open, 10, close"): first_batch,
     }
     if "clew-index" in bench.engines:
