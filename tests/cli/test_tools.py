@@ -120,22 +120,30 @@ def test_a_compaction_interrupted_by_hand_ends_at_once_and_loses_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = np.random.default_rng(0).standard_normal((4000, 8))
-    with Index("films") as index:
-        index.upsert_arrays(range(4000), rows)
-        index.delete([str(i) for i in range(1000)])
-        before = held(index)
     compacted = Generation.compacted
+    begun = []
 
     def interrupted(self: Generation, threads: int) -> object:
+        begun.append(threads)
         signal.raise_signal(signal.SIGINT)
         time.sleep(0.3)
         return compacted(self, threads)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Generation, "compacted", interrupted)
-        assert cli.main(["compact", "films"]) == 130
+    # A graph that is made anew from its records, for want of an image that fits, has no tombstones and nothing to
+    # compact: seldom, and hardly thrice.
+    for directory in ("films", "more films", "other films"):
+        with Index(directory) as index:
+            index.upsert_arrays(range(4000), rows)
+            index.delete([str(i) for i in range(1000)])
+            before = held(index)
+        with monkeypatch.context() as patched:
+            patched.setattr(Generation, "compacted", interrupted)
+            status = cli.main(["compact", directory])
+        if begun:
+            break
+    assert status == 130
     assert "interrupted: nothing is lost" in capsys.readouterr().err
-    with Index("films") as index:
+    with Index(directory) as index:
         assert held(index) == before
 
 
