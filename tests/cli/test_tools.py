@@ -129,8 +129,8 @@ def test_a_compaction_interrupted_by_hand_ends_at_once_and_loses_nothing(
         time.sleep(0.3)
         return compacted(self, threads)
 
-    # A graph that is made anew from its records, for want of an image that fits, has no tombstones and nothing to
-    # compact: seldom, and hardly thrice.
+    # A graph that is made anew from its records, for want of an image that fits, has no tombstones, and so
+    # nothing to compact: seldom, and hardly thrice.
     for directory in ("films", "more films", "other films"):
         with Index(directory) as index:
             index.upsert_arrays(range(4000), rows)
