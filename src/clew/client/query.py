@@ -54,7 +54,7 @@ class ResumableQuery:
         self._state = State.NEW
         self._why_stopped = State.STOPPED.value
         self._uuid = ""
-        self._unread: list[QueryResult] = []
+        self._unread: list[QueryResult] = []  # came and was not returned: the next is the last
         self._arrived = 0  # the number of the last batch that came
         self._lost: FetchNext | None = None  # the batch that was asked for and did not come
         self._turn = threading.Lock()
@@ -146,16 +146,17 @@ class ResumableQuery:
         """What is left of earlier batches, and of further ones what is missing."""
         if not self._uuid:
             return []
-        batch, self._unread = self._unread[:wanted], self._unread[wanted:]
+        batch = self._unread[-wanted:][::-1]
+        del self._unread[-wanted:]
         while missing := wanted - len(batch):
             repeated = self._lost is not None
             try:
                 hits = yield from self._batch(missing)
             except BaseException:
-                self._unread[:0] = batch
+                self._unread.extend(reversed(batch))
                 raise
             batch += hits[:missing]
-            self._unread.extend(hits[missing:])
+            self._unread.extend(reversed(hits[missing:]))
             if not repeated:
                 break
         return batch
@@ -184,12 +185,12 @@ class ResumableQuery:
 
     def _next_hit(self) -> Steps[QueryResult | None]:
         if self._state is State.NEW:
-            self._unread.extend((yield from self._start()))
+            self._unread.extend(reversed((yield from self._start())))
         self._require(State.ACTIVE)
         if not self._unread and self._uuid:
             wanted = max(self._command.query.top_k, ITERATION_BATCH_MIN)
-            self._unread.extend((yield from self._batch(wanted)))
-        return self._unread.pop(0) if self._unread else None
+            self._unread.extend(reversed((yield from self._batch(wanted))))
+        return self._unread.pop() if self._unread else None
 
     def _leave(self) -> Steps[None]:
         if self._state is State.ACTIVE:
