@@ -38,12 +38,18 @@ def test_a_row_has_the_same_bits_alone_and_among_others(instruction_set: str, di
         assert together.tolist() == alone
 
 
-@pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
-@pytest.mark.parametrize("width", [32, 64, 96, 128, 5376])
-def test_sums_over_codes_are_exact(instruction_set: str, width: int) -> None:
+def rows_of_codes(width: int) -> tuple[np.random.Generator, np.ndarray]:
+    """Among them the greatest and the least there are; and what drew them, for a query."""
     rng = np.random.default_rng(width)
     rows = rng.integers(-127, 128, (11, width), dtype=np.int8)
     rows[0], rows[1] = 127, -127
+    return rng, rows
+
+
+@pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
+@pytest.mark.parametrize("width", [32, 64, 96, 128, 5376])
+def test_sums_over_codes_are_exact(instruction_set: str, width: int) -> None:
+    rng, rows = rows_of_codes(width)
     wide = rows.astype(np.int64)
     farthest = int((2**31 - 1) / width) ** 0.5 - 127
     for query in (rng.integers(-200, 201, width), np.full(width, int(farthest))):
@@ -58,9 +64,7 @@ def test_sums_over_codes_are_exact(instruction_set: str, width: int) -> None:
 @pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
 @pytest.mark.parametrize("width", [32, 64, 96, 128, 5376])
 def test_sums_of_bytes_by_codes_are_exact(instruction_set: str, width: int) -> None:
-    rng = np.random.default_rng(width)
-    rows = rng.integers(-127, 128, (11, width), dtype=np.int8)
-    rows[0], rows[1] = 127, -127
+    rng, rows = rows_of_codes(width)
     for query in (rng.integers(0, 256, width), np.full(width, 255)):
         words = query.astype(np.int16)
         if not instruction_set.endswith("vnni"):
