@@ -186,25 +186,19 @@ class SlotTable {
     count_ = 0;
   }
 
-  // Makes room for `count` more.
-  void reserve(std::size_t count) {
-    while (count_ + count > places_.size() / 4 * 3) grow();
-  }
-
-  // Adds slots, and writes those that were not there to `out`; returns how many these are.
-  // REQUIRES: room for all of them here and in `out`.
+  // Adds slots, and writes those that were not there to `out`, which has room for all; returns how many these are.
   std::size_t insert(const Slot* slots, std::size_t count, Slot* out) {
+    while (count_ + count > places_.size() / 4 * 3) grow();
     Slot* const places = places_.data();
     const std::size_t mask = places_.size() - 1;
     std::size_t added = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const Slot slot = slots[i];
-      std::size_t at = hash(slot) & mask;
-      while (places[at] != slot && places[at] != NO_SLOT) at = (at + 1) & mask;
+      Slot& place = find(places, mask, slot);
       out[added] = slot;
       // Without a branch: whether a walk has met a slot is what no processor can foresee.
-      added += static_cast<std::size_t>(places[at] == NO_SLOT);
-      places[at] = slot;
+      added += static_cast<std::size_t>(place == NO_SLOT);
+      place = slot;
     }
     count_ += added;
     return added;
@@ -215,18 +209,19 @@ class SlotTable {
  private:
   static constexpr std::size_t SIZE_MIN = 2048;
 
-  // The high bits of a product by the golden ratio differ for neighbouring slots (Knuth, TAOCP 3, 6.4).
-  static std::size_t hash(Slot slot) { return (slot * 0x9E3779B97F4A7C15U) >> 32; }
+  // Where the slot is, or would be.
+  static Slot& find(Slot* places, std::size_t mask, Slot slot) {
+    // The high bits of a product by the golden ratio differ for neighbouring slots (Knuth, TAOCP 3, 6.4).
+    std::size_t at = (slot * 0x9E3779B97F4A7C15U) >> 32 & mask;
+    while (places[at] != slot && places[at] != NO_SLOT) at = (at + 1) & mask;
+    return places[at];
+  }
 
   [[gnu::noinline]] void grow() {
     std::vector<Slot> old(places_.size() * 2, NO_SLOT);
     old.swap(places_);
-    const std::size_t mask = places_.size() - 1;
     for (const Slot slot : old) {
-      if (slot == NO_SLOT) continue;
-      std::size_t at = hash(slot) & mask;
-      while (places_[at] != NO_SLOT) at = (at + 1) & mask;
-      places_[at] = slot;
+      if (slot != NO_SLOT) find(places_.data(), places_.size() - 1, slot) = slot;
     }
   }
 

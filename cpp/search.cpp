@@ -47,12 +47,15 @@ void Walk::meet(const Landmarks& landmarks) {
   std::ranges::nth_element(leaders_, leaders_.begin() + static_cast<std::ptrdiff_t>(groups - 1));
   found_.clear();
   for (std::size_t i = 0; i < groups; ++i) {
-    const std::span<const Slot> group = landmarks.group(slot_of(leaders_[i]));
-    visited_.reserve(group.size());
-    const std::size_t before = found_.size();
-    found_.resize(before + group.size());
-    found_.resize(before + visited_.insert(group.data(), group.size(), found_.data() + before));
+    find_new(landmarks.group(slot_of(leaders_[i])));
   }
+}
+
+// What of these has not been met before is found.
+void Walk::find_new(std::span<const Slot> slots) {
+  const std::size_t before = found_.size();
+  found_.resize(before + slots.size());
+  found_.resize(before + visited_.insert(slots.data(), slots.size(), found_.data() + before));
 }
 
 bool Walk::step() {
@@ -104,11 +107,8 @@ void Walk::expand(std::size_t at) {
     neighbors[count] = Graph::from_place(place);
     count += static_cast<std::size_t>(neighbors[count] < end_);
   }
-  found_.resize(before + count);
-  visited_.reserve(count);
-  const std::size_t end = before + visited_.insert(neighbors, count, found_.data() + before);
-  found_.resize(end);
-  for (std::size_t i = before; i < end; ++i) {
+  find_new({neighbors, count});
+  for (std::size_t i = before; i < found_.size(); ++i) {
     codes_ != nullptr ? codes_->prefetch(found_[i]) : graph_.vectors().prefetch(found_[i]);
   }
   purpose_ == Purpose::link ? path_.push_back(key) : expand_copies(key);
@@ -118,7 +118,6 @@ void Walk::expand_copies(Key key) {
   // Collected first: inserting moves the beam that is being expanded.
   for (Slot copy = graph_.next_copy(slot_of(key)); copy != NO_SLOT; copy = graph_.next_copy(copy)) {
     Slot added;
-    visited_.reserve(1);
     if (visited_.insert(&copy, 1, &added) != 0) copies_.push_back(make_key(distance_of(key), copy) | EXPANDED);
   }
 }

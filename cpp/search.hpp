@@ -65,6 +65,7 @@ class Walk {
 
  private:
   void meet(const Landmarks& landmarks);
+  void find_new(std::span<const Slot> slots);
   void compute_scores();
   void look_ahead() const;
   void expand(std::size_t at);
