@@ -1,4 +1,4 @@
-"""What earlier versions wrote is opened by this one."""
+"""The formats of files stay what they are: what was written in them once is opened."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from clew.engine.verify import verify
 HERE = Path(__file__).parent
 
 
-def store(directory: Path, version: int) -> Path:
-    """A store that version `version` made."""
-    made(directory / RECORDS_FILE, f"records-{version}.sql", "page_size = 16384")
+def store(directory: Path) -> Path:
+    """A store as it was written."""
+    made(directory / RECORDS_FILE, "records-1.sql", "page_size = 16384")
     return directory
 
 
@@ -42,22 +42,8 @@ def held(directory: Path, **options: Any) -> dict[str, Any]:
     return {record.id: record.vector for record in page.vectors}
 
 
-@pytest.mark.parametrize("read_only", [True, False])
-def test_a_store_of_version_2_is_opened(read_only: bool, tmp_path: Path) -> None:
-    store(tmp_path, 2)
-    expected = {"a": [1.0, 0.0], "b": [1.0, 1.0]}
-    assert held(tmp_path, read_only=read_only) == expected
-    file = apsw.Connection(str(tmp_path / RECORDS_FILE))
-    assert file.execute("PRAGMA user_version").fetchall() == [(2 if read_only else 3,)]
-    file.close()
-    assert verify(tmp_path).problems == ()
-    assert held(tmp_path) == expected
-
-
-def test_a_store_and_an_image_of_today_are_opened_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store(tmp_path, 3)
+def test_a_store_and_its_image_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(tmp_path)
     (tmp_path / "clew.1.image").write_bytes(gzip.decompress((HERE / "image-1.gz").read_bytes()))
     linked: list[str] = []
     apply = Generation.apply
@@ -78,10 +64,9 @@ def test_a_store_and_an_image_of_today_are_opened_as_they_are(
     assert len(found) == 39
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_open_queries_of_each_version_go_on(version: int, tmp_path: Path) -> None:
-    store(tmp_path, 3)
-    made(tmp_path / QUERIES_FILE, f"queries-{version}.sql")
+def test_open_queries_go_on(tmp_path: Path) -> None:
+    store(tmp_path)
+    made(tmp_path / QUERIES_FILE, "queries-1.sql")
     assert verify(tmp_path).problems == ()
     engine = Engine.open(tmp_path, wall=lambda: 1e9)
     uuid = "c67e0c7a-dc2d-433e-950c-ec187b26f9b9"

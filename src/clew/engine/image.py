@@ -92,10 +92,10 @@ def read_image(path: Path, *, mapped: bool) -> tuple[Graph, Note]:
     """The graph of an image and its note, which fit each other.
 
     mapped: vectors stay in the file, and are read where they are needed.
-    Raises FileNotFoundError, UnfitImage (of a later version), DamagedImage, OSError.
+    Raises FileNotFoundError, UnfitImage (of another version), DamagedImage, OSError.
     """
     version = _head(path)[0]
-    if version > FILE_VERSION:
+    if version != FILE_VERSION:
         raise UnfitImage(f"it is of version {version}, and this program reads {FILE_VERSION}")
     graph, packed = Graph.load(str(path), mapped)
     try:

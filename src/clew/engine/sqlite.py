@@ -85,7 +85,7 @@ class SqliteRecords(SqliteReads):
 
     def add_namespace(self, name: str) -> int:
         """A new namespace; returns its number."""
-        self._run("INSERT INTO namespaces (name, next_position) VALUES (?, 0)", (name,))
+        self._run("INSERT INTO namespaces (name, next_position, purged_seq) VALUES (?, 0, 0)", (name,))
         number: int = self.file.connection.last_insert_rowid()
         return number
 

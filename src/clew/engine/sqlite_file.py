@@ -285,16 +285,18 @@ class SqliteFile:
         return connection
 
 
-def require_version(name: str, found: int, known: int) -> None:
-    """See that a file of ours is of format version `known`. Raises StorageError, Corruption."""
-    if found > known:
+def require_ours(
+    connection: apsw.Connection, name: str, application_id: int, version: int, what: str
+) -> None:
+    """See that a file that exists is `what` in the format that this program writes. Raises Corruption,
+    StorageError.
+    """
+    [(application,)] = connection.execute("PRAGMA application_id")
+    if application != application_id:
+        raise Corruption(name, what, "another SQLite database")
+    [(found,)] = connection.execute("PRAGMA user_version")
+    if found != version:
         raise StorageError(
-            f"{name} is of format version {found}, and this program knows up to {known}: a later version of "
-            "Clew wrote it"
+            f"{name} is of format version {found}, and this program knows version {version}: another version "
+            "of Clew wrote it"
         )
-    if 0 < found < known:
-        raise StorageError(
-            f"{name} is of format version {found}: opening it once without read_only makes it version {known}"
-        )
-    if found != known:
-        raise Corruption(name, f"format version {known}", f"version {found}")

@@ -18,12 +18,12 @@ import msgspec
 from clew.config import Durability
 from clew.engine.saved import Place, SavedQuery, decode_query, encode_query
 from clew.engine.snapshot import Snapshot
-from clew.engine.sqlite_file import SqliteFile, require_version
+from clew.engine.sqlite_file import SqliteFile, require_ours
 from clew.engine.together import Together
 from clew.errors import Corruption
 
 QUERIES_FILE = "clew.queries.sqlite"
-QUERIES_VERSION = 2
+QUERIES_VERSION = 1
 APPLICATION_ID = 0x636C6571  # "cleq"
 
 # A batch changes a few hundred bytes, of one page mostly: a small one is written sooner.
@@ -46,13 +46,6 @@ CREATE TABLE places (
 CREATE TABLE returned (
     number INTEGER NOT NULL, part INTEGER NOT NULL, rows BLOB NOT NULL, PRIMARY KEY (number, part)) WITHOUT
     ROWID;
-"""
-
-# Version 1 had every batch before the last in a part.
-_NO_TAIL = f"x'{_pack_tail(()).hex()}'"
-_FROM_1 = f"""
-ALTER TABLE places ADD COLUMN tail BLOB NOT NULL DEFAULT {_NO_TAIL};
-PRAGMA user_version = {QUERIES_VERSION};
 """
 
 _MOVE = "UPDATE places SET deadline = ?, batch = ?, last = ?, tail = ? WHERE number = ?"
@@ -197,14 +190,4 @@ def _prepare(connection: apsw.Connection, name: str, tables: int) -> None:
         with connection:
             connection.execute(_SCHEMA)
         return
-    [(application_id,)] = connection.execute("PRAGMA application_id")
-    [(version,)] = connection.execute("PRAGMA user_version")
-    if application_id != APPLICATION_ID:
-        raise Corruption(name, "the open queries of a Clew index", "another SQLite database")
-    if version == 1 and not connection.readonly("main"):
-        with connection:
-            connection.execute(_FROM_1)
-    elif version == 1:  # as it is on the disk
-        connection.execute(f"CREATE TEMP VIEW places AS SELECT *, {_NO_TAIL} AS tail FROM main.places")
-    else:
-        require_version(name, version, QUERIES_VERSION)
+    require_ours(connection, name, APPLICATION_ID, QUERIES_VERSION, "the open queries of a Clew index")
