@@ -71,9 +71,8 @@ def run_compact(options: argparse.Namespace) -> None:
         ThreadPoolExecutor(1) as worker,  # so that Ctrl-C is heard meanwhile
         steps("Compacting"),
     ):
-        work = worker.submit(engine.execute, Compact())
         try:
-            fewer = work.result()
+            fewer = worker.submit(engine.execute, Compact()).result()
         except KeyboardInterrupt:
             engine.close()
             print("interrupted: nothing is lost, and the same command begins anew", file=sys.stderr)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,8 @@ from clew.commands import (
 )
 from clew.engine import images
 from clew.engine.engine import Engine
+from clew.engine.generation import Generation
+from clew.engine.sqlite import SqliteRecords
 from clew.engine.verify import verify
 from image_calls import (
     ALL,
@@ -62,6 +66,33 @@ def test_images_made_beside_a_writer_are_of_one_moment(
     copy = killed(engine, tmp_path / "index", tmp_path / "copy")
     engine.close()
     opened(copy, expected)
+
+
+@pytest.mark.parametrize(
+    ("where", "step"), [(Generation, "compacted"), (SqliteRecords, "purge"), (images, "save")]
+)
+def test_a_close_in_the_middle_of_upkeep_leaves_an_image_that_fits(
+    where: Any, step: str, directory: Path, monkeypatch: pytest.MonkeyPatch, linked: list[int]
+) -> None:
+    monkeypatch.setattr(images, "NEW_SLOTS_MIN", 0)
+    monkeypatch.setattr(images, "NEW_SHARE_MIN", 0.0)
+    done, begun = getattr(where, step), threading.Event()
+
+    def closed_meanwhile(*arguments: Any) -> Any:
+        begun.set()
+        wait_for(lambda: engine._parts.upkeep._background.closed)
+        return done(*arguments)
+
+    monkeypatch.setattr(where, step, closed_meanwhile)
+    engine = Engine.open(directory)
+    expected = ALL | put(engine, N, N + 400)
+    engine.execute(Delete(filter="i < 1500"))
+    assert begun.wait(20)
+    engine.close()
+    monkeypatch.setattr(where, step, done)
+    linked.clear()
+    opened(directory, {id: row for id, row in expected.items() if row >= 1500})
+    assert linked == []
 
 
 def test_images_go_with_their_namespaces(directory: Path) -> None:
