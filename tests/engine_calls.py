@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from clew.commands import FetchNext, Floats, Include, Query, Record, StartQuery, Upsert
 from clew.engine.engine import Engine
+from clew.errors import QueryNotActive
 
 ALL = Include(vectors=True, metadata=True, data=True)
+NAMES = [f"n{i}" for i in range(200)]
 
 
 def vector(*values: float) -> Floats:
@@ -39,3 +42,14 @@ def start(engine: Engine, *values: float, top_k: int = 1, max_idle_s: float = 60
 def fetch_ids(engine: Engine, uuid: str, n: int = 1000) -> list[str]:
     """The ids of the next batch."""
     return [result.id for result in engine.execute(FetchNext(uuid, n))]
+
+
+def fill(engine: Engine, namespace: str = "") -> None:
+    """Their distance from (1, 0) grows with their number."""
+    upsert(engine, *[(name, [1.0, i / 100], {"i": i}) for i, name in enumerate(NAMES)], namespace=namespace)
+
+
+def gone(engine: Engine, uuid: str) -> str:
+    with pytest.raises(QueryNotActive) as raised:
+        engine.execute(FetchNext(uuid, 1))
+    return str(raised.value)

@@ -1,3 +1,5 @@
+"""Tombstones go, what nobody sees is dropped, and space is given back, while others read and write."""
+
 from __future__ import annotations
 
 import random
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from clew.commands import (
     Compact,
     Delete,
+    EndQuery,
     Fetch,
     FetchNext,
     Include,
@@ -27,7 +30,8 @@ from clew.commands import (
 from clew.engine.engine import Engine
 from clew.engine.generation import Generation
 from clew.types import IndexType, SparseVector
-from engine_calls import fetch_ids, start
+from engine_calls import NAMES as FILLED
+from engine_calls import fetch_ids, fill, start
 
 N = 4_400
 NAMES = tuple(f"n{i}" for i in range(N))
@@ -188,3 +192,61 @@ def test_a_close_does_not_wait_for_a_compaction(tmp_path: Path, monkeypatch: pyt
         while engine._catalog.namespaces[""].generation.graph.size > N // 2 and time.monotonic() < until:
             time.sleep(0.01)
         assert set(engine._catalog.namespaces[""].generation.slots) == set(NAMES[N // 2 + 100 :])
+
+
+def test_a_compaction_gives_space_back_to_the_system(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path)
+    rows = np.random.default_rng(0).standard_normal((2500, 64)).astype(np.float32)
+    engine.execute(UpsertArrays(tuple(map(str, range(2500))), rows))
+    engine.execute(Compact())
+    file = tmp_path / "clew.sqlite"
+    before = file.stat().st_size
+    engine.execute(Delete(ids=tuple(map(str, range(2400)))))
+    assert engine.execute(Compact()) > before / 2
+    assert file.stat().st_size < before / 4
+    assert engine.execute(Compact()) == 0
+    uuid = start(engine, *rows[2450].tolist(), top_k=1)
+    assert len(fetch_ids(engine, uuid)) == 99
+    engine.close()
+
+
+def test_what_an_earlier_process_left_removed_is_purged(reopen: Any) -> None:
+    engine = reopen()
+    fill(engine)
+    engine.execute(Delete(ids=tuple(FILLED[:50])))
+    engine = reopen()
+    records = engine._catalog.records
+    until = time.monotonic() + 10
+    while records.removed_count(1, 0, 1000) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert records.removed_count(1, 0, 1000) == 0
+
+
+def test_batches_are_saved_beside_a_compaction(tmp_path: Path) -> None:
+    engine = Engine.open(tmp_path, durability="normal")
+    fill(engine)
+    done, failed = threading.Event(), []
+
+    def compact() -> None:
+        while not done.is_set():
+            try:
+                engine.execute(Compact())
+            except Exception as error:
+                failed.append(error)
+                return
+
+    compacting = threading.Thread(target=compact)
+    compacting.start()
+    try:
+        for _ in range(4):
+            uuid = start(engine, 1.0, 0.0)
+            returned = FILLED[:1]
+            while batch := fetch_ids(engine, uuid, 5):
+                returned += batch
+            assert returned == FILLED
+            engine.execute(EndQuery(uuid))
+    finally:
+        done.set()
+        compacting.join()
+    assert failed == []
+    engine.close()
