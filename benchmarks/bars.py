@@ -111,10 +111,10 @@ def _over(m: Measured, top: str, bottom: str, value: str) -> float | None:
 
 
 def _durable_fetch(m: Measured) -> float | None:
-    """What a batch costs beyond 1.2 times one in memory, in commits of a row."""
+    """What a batch costs beyond 1.2 times one in memory, in commits of what it changes."""
     durable = m.get("durable", "normal", "fetch_next of 10", "median_ms")
     memory = m.get("durable", "memory", "fetch_next of 10", "median_ms")
-    commit = m.get("durable", "normal", "commit of one row", "median_ms")
+    commit = m.get("durable", "normal", "commit of a batch", "median_ms")
     if durable is None or memory is None or not commit:
         return None
     return (durable - 1.2 * memory) / commit

@@ -64,12 +64,15 @@ class Hits {
   Result<float> distances() const;
   nanobind::bytes packed() const;  // the slots, as an array has them
   // numbers[slot] of each.
-  Result<std::int64_t> of(const Array<std::int64_t>& numbers) const;
+  Result<std::int64_t> of(nanobind::handle numbers) const;
+  nanobind::bytes packed_of(nanobind::handle numbers) const;  // these, as a packed set
   // make(names[slot], score) of each.
   nanobind::list named(const nanobind::list& names, const std::optional<std::string>& metric,
                        const nanobind::callable& make) const;
 
  private:
+  std::vector<std::int64_t> each_of(nanobind::handle numbers) const;
+
   struct Hit {
     Slot slot;
     float distance;

@@ -72,6 +72,24 @@ nb::list scores(const Array<float>& distances, const std::optional<std::string>&
   return result;
 }
 
+// The numbers of an array of 64 bits, which does not change meanwhile. Quicker by half than as an ndarray.
+class Buffer {
+ public:
+  explicit Buffer(nb::handle object) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
+  }
+  ~Buffer() { PyBuffer_Release(&view_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  std::span<const std::int64_t> numbers() const {
+    return {static_cast<const std::int64_t*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(std::int64_t)};
+  }
+
+ private:
+  Py_buffer view_{};
+};
+
 nb::bytes pack(const Array<std::int64_t>& numbers) {
   const std::string bytes = packed({numbers.data(), numbers.data() + numbers.size()});
   return nb::bytes(bytes.data(), bytes.size());
@@ -122,14 +140,22 @@ nb::bytes Hits::packed() const {
   return nb::bytes(slots.data(), slots.size() * sizeof(Slot));
 }
 
-Result<std::int64_t> Hits::of(const Array<std::int64_t>& numbers) const {
+std::vector<std::int64_t> Hits::each_of(nb::handle numbers) const {
+  const Buffer buffer(numbers);
   std::vector<std::int64_t> result;
   result.reserve(hits_.size());
   for (const Hit& hit : hits_) {
-    if (hit.slot >= numbers.size()) throw std::out_of_range("slot has no number");
-    result.push_back(numbers.data()[hit.slot]);
+    if (hit.slot >= buffer.numbers().size()) throw std::out_of_range("slot has no number");
+    result.push_back(buffer.numbers()[hit.slot]);
   }
-  return array_of(std::move(result));
+  return result;
+}
+
+Result<std::int64_t> Hits::of(nb::handle numbers) const { return array_of(each_of(numbers)); }
+
+nb::bytes Hits::packed_of(nb::handle numbers) const {
+  const std::string bytes = clew::packed(each_of(numbers));
+  return nb::bytes(bytes.data(), bytes.size());
 }
 
 nb::list Hits::named(const nb::list& names, const std::optional<std::string>& metric_name,
@@ -154,6 +180,7 @@ void bind_hits(nb::module_& m) {
       .def_prop_ro("distances", &Hits::distances, nb::rv_policy::automatic)
       .def_prop_ro("packed", &Hits::packed)
       .def("of", &Hits::of, "numbers"_a)
+      .def("packed_of", &Hits::packed_of, "numbers"_a)
       .def("named", &Hits::named, "names"_a, "metric"_a.none(), "make"_a)
       .def("__iter__", [](const Hits& hits) { return nb::iter(nb::make_tuple(hits.slots(), hits.distances())); })
       .def(

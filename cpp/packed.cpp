@@ -53,10 +53,45 @@ class Reader {
     return bit;
   }
 
+  // How many have been read, the last perhaps in part.
+  std::size_t bytes() const { return (at_ + 7) / 8; }
+
  private:
   std::span<const std::uint8_t> bytes_;
   std::size_t at_ = 0;
 };
+
+// Adds the numbers of the set that `bytes` begin with, and returns how many bytes it has.
+std::size_t unpack_first(std::span<const std::uint8_t> bytes, std::vector<std::int64_t>& numbers) {
+  if (bytes.size() < HEAD) throw std::invalid_argument("a packed set ends too soon");
+  const std::size_t n = get(bytes.data(), 4);
+  const std::uint64_t first = get(bytes.data() + 4, 8);
+  const unsigned k = bytes[12];
+  const auto body = bytes.subspan(HEAD);
+  const bool as_they_are = k == AS_THEY_ARE;
+  const std::size_t low_bytes = n == 0 || as_they_are ? 4 * n : ((n - 1) * k + 7) / 8;
+  if (n == 0 || (k > 63 && !as_they_are) || body.size() < low_bytes || n > 8 * body.size() + 1) {
+    throw std::invalid_argument("a packed set ends too soon");
+  }
+  numbers.reserve(numbers.size() + n);
+  if (as_they_are) {
+    for (std::size_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int64_t>(first + get(&body[4 * i], 4)));
+    return HEAD + low_bytes;
+  }
+  Reader low(body.first(low_bytes));
+  Reader high(body.subspan(low_bytes));
+  std::uint64_t number = first;
+  numbers.push_back(static_cast<std::int64_t>(number));
+  for (std::size_t i = 1; i < n; ++i) {
+    std::uint64_t gap = 0;
+    while (!high.read()) ++gap;
+    gap <<= k;
+    for (unsigned bit = 0; bit < k; ++bit) gap |= std::uint64_t{low.read()} << bit;
+    number += gap + 1;
+    numbers.push_back(static_cast<std::int64_t>(number));
+  }
+  return HEAD + low_bytes + high.bytes();
+}
 
 }  // namespace
 
@@ -95,34 +130,7 @@ std::string packed(std::vector<std::int64_t> numbers) {
 
 std::vector<std::int64_t> unpacked(std::span<const std::uint8_t> bytes) {
   std::vector<std::int64_t> numbers;
-  if (bytes.empty()) return numbers;
-  if (bytes.size() < HEAD) throw std::invalid_argument("a packed set ends too soon");
-  const std::size_t n = get(bytes.data(), 4);
-  const std::uint64_t first = get(bytes.data() + 4, 8);
-  const unsigned k = bytes[12];
-  const auto body = bytes.subspan(HEAD);
-  const bool as_they_are = k == AS_THEY_ARE;
-  const std::size_t low_bytes = n == 0 || as_they_are ? 4 * n : ((n - 1) * k + 7) / 8;
-  if (n == 0 || (k > 63 && !as_they_are) || body.size() < low_bytes || n > 8 * body.size() + 1) {
-    throw std::invalid_argument("a packed set ends too soon");
-  }
-  numbers.reserve(n);
-  if (as_they_are) {
-    for (std::size_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int64_t>(first + get(&body[4 * i], 4)));
-    return numbers;
-  }
-  Reader low(body.first(low_bytes));
-  Reader high(body.subspan(low_bytes));
-  std::uint64_t number = first;
-  numbers.push_back(static_cast<std::int64_t>(number));
-  while (numbers.size() < n) {
-    std::uint64_t gap = 0;
-    while (!high.read()) ++gap;
-    gap <<= k;
-    for (unsigned bit = 0; bit < k; ++bit) gap |= std::uint64_t{low.read()} << bit;
-    number += gap + 1;
-    numbers.push_back(static_cast<std::int64_t>(number));
-  }
+  while (!bytes.empty()) bytes = bytes.subspan(unpack_first(bytes, numbers));
   return numbers;
 }
 

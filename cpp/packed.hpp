@@ -15,7 +15,8 @@ namespace clew {
 // `numbers` differ, and lose their order. No bytes stand for none.
 std::string packed(std::vector<std::int64_t> numbers);
 
-// The numbers, ascending. Throws std::invalid_argument where `bytes` are not such a set.
+// The numbers of sets that follow one another, those of each ascending. Throws std::invalid_argument where `bytes` are
+// not such sets.
 std::vector<std::int64_t> unpacked(std::span<const std::uint8_t> bytes);
 
 }  // namespace clew

@@ -20,11 +20,13 @@ from benchmarks.truth import Floats
 from clew import Index, Metric
 from clew.commands import Compact, EndQuery, FetchNext, Query, Record, StartQuery, Upsert, UpsertArrays
 from clew.engine.engine import Engine
-from clew.engine.sqlite_queries import QUERIES_FILE
+from clew.engine.returned import TAIL_BYTES_MAX
+from clew.engine.sqlite_queries import PAGE_BYTES, QUERIES_FILE
 
 BATCH, BATCHED = 1_000, 20_000
 ONE_BY_ONE, THREADS = 400, 8  # upserts of each thread
-PAGES, PAGE = 60, 10
+ASKED, PAGES, PAGE = 20, 60, 10
+BATCH_BYTES = 53  # what the rows of a page take in the file of open queries
 DEPTH, SOUGHT = 1_000, 40
 HIBERNATED = 10_000
 
@@ -41,13 +43,13 @@ def run(bench: Bench) -> list[Measured]:
     made = _batches(bench)
     made += _opened(bench)
     made += [_one_by_one(bench, setting, n) for setting in SETTINGS[1:] for n in (1, THREADS)]
-    for setting in SETTINGS:
-        with _engine(setting) as (engine, directory):
+    with ExitStack() as opened:
+        engines = {setting: opened.enter_context(_engine(setting)) for setting in SETTINGS}
+        for engine, _ in engines.values():
             _fill(engine, bench.dataset.base)
-            made.append(_pages(bench, engine, setting))
+        made += _pages(bench, {setting: engine for setting, (engine, _) in engines.items()})
+        for setting, (engine, directory) in engines.items():
             made.append(_sought(bench, engine, setting))
-            if setting == "memory":
-                made.append(_commit(bench, engine))
             if directory is not None:
                 made.append(_commits(bench, engine, setting))
             if setting == "normal":
@@ -147,14 +149,46 @@ def _open(directory: str, mapped: bool | None) -> float:
     return taken
 
 
-def _pages(bench: Bench, engine: Engine, setting: str) -> Measured:
-    """`fetch_next` of few results, the index at rest."""
-    taken = []
-    for query in bench.dataset.queries[:20]:
+def _pages(bench: Bench, engines: dict[str, Engine]) -> list[Measured]:
+    """`fetch_next` of few results, the index at rest, and a commit of what such a batch changes. They take
+    turns with each query, so that what disturbs the machine disturbs all of them.
+    """
+    taken: dict[str, list[float]] = {case: [] for case in (*SETTINGS, "commit")}
+
+    def pages(engine: Engine, query: Floats, took: list[float], then: Callable[[int], object]) -> None:
         uuid, _ = engine.execute(StartQuery(Query(query, top_k=PAGE)))
-        taken += [_timed(lambda: engine.execute(FetchNext(uuid, PAGE))) for _ in range(PAGES)]  # noqa: B023
+        for page in range(PAGES):
+            took.append(_timed(lambda: engine.execute(FetchNext(uuid, PAGE))))
+            then(page)
         engine.execute(EndQuery(uuid))
-    return _of_times(bench, setting, f"fetch_next of {PAGE}", taken)
+
+    with _row() as commit:
+        for query in bench.dataset.queries[:ASKED]:
+            for setting, engine in engines.items():
+                pages(engine, query, taken[setting], lambda page: None)
+            between = lambda page: taken["commit"].append(_timed(lambda: commit(page)))  # noqa: E731
+            pages(engines["memory"], query, [], between)
+    commits = _of_times(bench, "normal", "commit of a batch", taken.pop("commit"))
+    case = f"fetch_next of {PAGE}"
+    return [*(_of_times(bench, setting, case, times) for setting, times in taken.items()), commits]
+
+
+@contextmanager
+def _row() -> Iterator[Callable[[int], object]]:
+    """Commits the row that a batch changes, as long as that is, in a file of its own, by one statement: the
+    least that SQLite takes for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="clew-durable-", dir=Path.cwd()) as name:
+        connection = apsw.Connection(f"{name}/rows")
+        for pragma in (f"page_size = {PAGE_BYTES}", "journal_mode = WAL", "synchronous = NORMAL"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, deadline, batch, last, tail)")
+        connection.execute("INSERT INTO rows VALUES (1, 0.0, 0, x'', x'')")
+        moved = "UPDATE rows SET deadline = ?, batch = ?, last = ?, tail = ? WHERE number = 1"
+        yield lambda page: connection.execute(
+            moved, (float(page), page, bytes(BATCH_BYTES), bytes(page * BATCH_BYTES % TAIL_BYTES_MAX))
+        )
+        connection.close()
 
 
 def _sought(bench: Bench, engine: Engine, setting: str) -> Measured:
@@ -180,24 +214,6 @@ def _commits(bench: Bench, engine: Engine, setting: str) -> Measured:
             record = Record(f"o{turn}-{i}", rows[i])
             taken.append(_timed(lambda: engine.execute(Upsert((record,)))))  # noqa: B023
     return _of_times(bench, setting, "upserts beside checkpoints", taken)
-
-
-def _commit(bench: Bench, engine: Engine) -> Measured:
-    """The least that a commit costs between batches: one small row changed by one prepared statement."""
-    taken = []
-    with tempfile.TemporaryDirectory(prefix="clew-durable-", dir=Path.cwd()) as name:
-        connection = apsw.Connection(f"{name}/rows")
-        for sql in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "CREATE TABLE rows (value)"):
-            connection.execute(sql).fetchall()
-        connection.execute("INSERT INTO rows VALUES (0)")
-        for query in bench.dataset.queries[:20]:
-            uuid, _ = engine.execute(StartQuery(Query(query, top_k=PAGE)))
-            for _ in range(PAGES):
-                engine.execute(FetchNext(uuid, PAGE))
-                taken.append(_timed(lambda: connection.execute("UPDATE rows SET value = value + 1")))
-            engine.execute(EndQuery(uuid))
-        connection.close()
-    return _of_times(bench, "normal", "commit of one row", taken)
 
 
 def _asleep(bench: Bench, engine: Engine, directory: Path) -> Measured:

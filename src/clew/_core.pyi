@@ -41,6 +41,9 @@ class Hits:
     def of(self, numbers: array[int]) -> NDArray[int64]:
         """`numbers[slot]` of each; `numbers` is of 64 bits. IndexError for a slot without a number."""
 
+    def packed_of(self, numbers: array[int]) -> builtins.bytes:
+        """The same, as `pack` makes a set of them."""
+
     def named(self, names: list[str], metric: str | None, make: Callable[[str, float], T]) -> list[T]:
         """`make(names[slot], score)` of each, with a score as `scores` gives it. IndexError for a slot without a name."""
 
@@ -344,7 +347,7 @@ def pack(numbers: NDArray[int64]) -> bytes:
     """A set of numbers, in any order, as few bytes: 9 to 13 bits each for a thousand of some 100,000."""
 
 def unpack(packed: bytes) -> NDArray[int64]:
-    """The numbers of a packed set, ascending. ValueError where it is none."""
+    """The numbers of packed sets that follow one another, those of each ascending. ValueError where there are none such."""
 
 def shortest(values: NDArray[float32]) -> list[float]:
     """For each float32 the double of its shortest decimal: 0.1 rather than 0.10000000149011612. Flattened."""

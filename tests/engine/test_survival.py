@@ -166,7 +166,7 @@ def test_open_queries_that_are_damaged_end_and_keep_nobody_from_the_records(
     file = tmp_path / QUERIES_FILE
     if damage == "a row":
         connection = apsw.Connection(str(file))
-        connection.execute("UPDATE places SET tail = x'91'")
+        connection.execute("UPDATE queries SET query = x'91'")
         connection.close()
     else:
         file.write_bytes(b"no database at all" * 1000)

@@ -174,7 +174,7 @@ def test_damaged_open_queries_are_told(imaged: Path) -> None:
     [problem] = verify(imaged).problems
     assert f"what query {uuid} has returned cannot be read" in problem
     connection = apsw.Connection(str(file))
-    connection.execute("UPDATE places SET tail = x'91'")
+    connection.execute("UPDATE queries SET query = x'91'")
     connection.close()
     [problem] = verify(imaged).problems
     assert "the open queries are damaged" in problem

@@ -25,14 +25,17 @@ WAIT_MS = 50
 class Checkpointer:
     """Copies the log into the file on a thread of its own, which starts with the first need.
 
-    failed: the disk refused a sync or a write, so that nobody knows what it has of log and file. Nothing more
-    is copied then: the log must stay for the next opening.
+    doubt: told once the disk refused a sync or a write, so that nobody knows what it has of log and file.
+    Nothing more is copied then: the log must stay for the next opening.
     """
 
-    def __init__(self, connect: Callable[[], apsw.Connection], page_bytes: int) -> None:
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], page_bytes: int, doubt: Callable[[], None]
+    ) -> None:
         self._connect = connect
         self._page_bytes = page_bytes
-        self.failed = False
+        self._doubt = doubt
+        self._failed = False
         self._turn = threading.Lock()
         self._bytes = 0
         self._restart_bytes = RESTART_BYTES
@@ -41,7 +44,7 @@ class Checkpointer:
     def hook(self, connection: apsw.Connection, name: str, pages: int) -> int:
         """Called by SQLite after each commit, with how long the log is."""
         self._bytes = pages * self._page_bytes
-        if self._bytes >= CHECKPOINT_BYTES:
+        if self.due:
             self._background.wake()
         return int(apsw.SQLITE_OK)
 
@@ -54,6 +57,11 @@ class Checkpointer:
                 busy, _ = self._run("RESTART")
                 self._restart_bytes = RESTART_BYTES + (self._bytes if busy else 0)
 
+    @property
+    def due(self) -> bool:
+        """Whether the log was long enough to be copied when it was last looked at."""
+        return self._bytes >= CHECKPOINT_BYTES
+
     def truncate(self) -> None:
         """Checkpoint all of it and cut the log to nothing, as far as readers allow."""
         self._run("TRUNCATE")
@@ -65,7 +73,7 @@ class Checkpointer:
     def _run(self, mode: str) -> tuple[bool, int]:
         """Whether readers were in the way, and how many bytes of the log are left to be copied."""
         with self._turn:
-            if self.failed:
+            if self._failed:
                 return True, 0
             connection = self._connect()
             connection.set_busy_timeout(WAIT_MS)
@@ -73,7 +81,8 @@ class Checkpointer:
                 [(busy, pages, copied)] = connection.execute(f"PRAGMA wal_checkpoint({mode})")
                 return bool(busy), (pages - copied) * self._page_bytes
             except apsw.IOError:  # where the disk is full, the log still has it all
-                self.failed = True
+                self._failed = True
+                self._doubt()
                 keep_log(connection)
                 raise
             finally:

@@ -69,6 +69,10 @@ class FusedStream:
         """The rows of the record store that hits stand for."""
         return self._named_by.rows(hits)
 
+    def packed(self, hits: Hits) -> bytes:
+        """The same, packed."""
+        return self._named_by.packed(hits)
+
     @property
     def bytes(self) -> int:
         """Memory that it takes, without the generation."""

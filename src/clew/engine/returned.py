@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,9 @@ Rows = NDArray[np.int64]
 
 NOTHING: Rows = np.empty(0, dtype=np.int64)
 
-# The batches before the last are kept apart, as a tail, until they are so many, or take so many bytes: most
-# batches then change one row of one table. Those of a tail become a part together.
-TAIL_MAX, TAIL_BYTES_MAX = 16, 800
+# The batches before the last are kept apart, as a tail, until they take so many bytes: most batches then
+# change one row of one table. Those of a tail become a part together.
+TAIL_BYTES_MAX = 800
 
 # So many parts of about one length become one. There are few parts then, and each row is packed anew a
 # logarithmic number of times, however deep a query goes.
@@ -29,8 +29,7 @@ def count(packed: bytes) -> int:
 
 def union(parts: Iterable[bytes]) -> Rows:
     """All rows of packed sets that share none, ascending."""
-    unpacked = [unpack(part) for part in parts]
-    return np.sort(np.concatenate(unpacked)) if unpacked else NOTHING
+    return np.sort(unpack(b"".join(parts)))
 
 
 def added(parts: list[bytes], part: bytes) -> tuple[list[bytes], int]:
@@ -46,16 +45,3 @@ def added(parts: list[bytes], part: bytes) -> tuple[list[bytes], int]:
             return grown, keep
         keep = len(grown) - alike
         grown[keep:] = [pack(union(grown[keep:]))]
-
-
-def grown(
-    parts: list[bytes], tail: Sequence[bytes], batch: bytes
-) -> tuple[list[bytes], Sequence[bytes], int]:
-    """Parts and tail with one more batch, which shares no row with them, and how many of the first parts stay
-    as they were.
-    """
-    longer = [*tail, batch] if batch else tail
-    if len(longer) < TAIL_MAX and sum(map(len, longer)) < TAIL_BYTES_MAX:
-        return parts, longer, len(parts)
-    merged, keep = added(parts, pack(union(longer)))
-    return merged, (), keep

@@ -14,13 +14,13 @@ from clew.engine.snapshot import Snapshot
 
 class Place(msgspec.Struct, frozen=True):
     """How far a query has come. `deadline` is wall-clock time, in seconds; `last` the packed rows of batch
-    `batch`, `tail` those of some batches before it.
+    `batch`, `tail` those of some batches before it, one set after the other.
     """
 
     deadline: float
     batch: int
     last: bytes
-    tail: Sequence[bytes] = ()
+    tail: bytes = b""
 
 
 class SavedQuery(NamedTuple):
@@ -56,8 +56,12 @@ class SavedQueries(Protocol):
         """A new query; its number was never used before."""
         ...
 
-    def move(self, number: int, place: Place, had: int, keep: int, parts: Sequence[bytes]) -> None:
-        """A query has come to `place`; of the parts that it had the first `keep` stay, and `parts` follow."""
+    def move(self, number: int, place: Place) -> None:
+        """A query has come to `place`."""
+        ...
+
+    def regroup(self, number: int, place: Place, keep: int, parts: Sequence[bytes]) -> None:
+        """The same, and of the parts that it had the first `keep` stay, and `parts` follow."""
         ...
 
     def end(self, numbers: Sequence[int]) -> None:
@@ -93,7 +97,10 @@ class NothingSaved:
     def begin(self, query: SavedQuery) -> None:
         """Nothing is kept."""
 
-    def move(self, number: int, place: Place, had: int, keep: int, parts: Sequence[bytes]) -> None:
+    def move(self, number: int, place: Place) -> None:
+        """Nothing is kept."""
+
+    def regroup(self, number: int, place: Place, keep: int, parts: Sequence[bytes]) -> None:
         """Nothing is kept."""
 
     def end(self, numbers: Sequence[int]) -> None:

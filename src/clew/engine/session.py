@@ -12,7 +12,7 @@ from clew._core import Hits, pack, unpack
 from clew.commands import Include, Query
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
-from clew.engine.returned import Rows, added, grown, union
+from clew.engine.returned import TAIL_BYTES_MAX, Rows, added, union
 from clew.engine.saved import Place, SavedQueries
 from clew.engine.seek import sought
 from clew.engine.snapshot import Chosen, Snapshot
@@ -67,7 +67,7 @@ class Session:
             NO_HITS if place is None else None
         )  # of the last batch, for as long as the stream
         self._last_packed = b"" if place is None else place.last
-        self._tail: Sequence[bytes] = () if place is None else place.tail  # of batches before that
+        self._tail = b"" if place is None else place.tail  # of batches before that
         self._parts: list[bytes] | None = (
             [] if place is None else None
         )  # returned before those; None: see `saved`
@@ -80,7 +80,7 @@ class Session:
         results = self._results(hits)
         self._last = hits
         if self._saved.lasting:
-            self._last_packed = self._packed(hits)
+            self._last_packed = self._seek().packed(hits)
         return results
 
     def place(self) -> Place:
@@ -100,7 +100,7 @@ class Session:
         hits = self._take(n) if self._ahead else stream.next(n)
         try:
             results = stream.results(hits, self.query.include)
-            self._move(hits)
+            self._move(stream, hits)
         except BaseException:
             self._ahead = [hits, *self._ahead]
             raise
@@ -138,7 +138,7 @@ class Session:
             before = np.frombuffer(self._yielded or b"", dtype=np.uint32)
             rows = self._stream.rows(Hits(before, np.zeros(len(before), dtype=np.float32)))
             self._parts, _ = added(self._known_parts(), pack(rows))
-            self._last_packed = self._packed(self._last)
+            self._last_packed = self._stream.packed(self._last)
         self._stream, self._ahead, self._last, self._yielded = None, (), None, None
 
     def _seek(self) -> Stream:
@@ -175,15 +175,19 @@ class Session:
         stream = sought(self.namespace, self.query, self.snapshot, Chosen(last, only=True), self._threads)
         return stream.results(stream.next(max(1, len(last))), self.query.include)
 
-    def _move(self, hits: Hits) -> None:
-        """`hits` are the next batch. Where the query is saved, that is committed first."""
+    def _move(self, stream: Stream, hits: Hits) -> None:
+        """`hits` of `stream` are the next batch. Where the query is saved, that is committed first."""
         if self._saved.lasting:
-            last = pack(self._seek().rows(hits))
-            before = self._known_parts() if self._parts is None else self._parts
-            parts, tail, keep = grown(before, self._tail, self._last_packed)
-            place = Place(self._wall() + self.max_idle_s, self.batch + 1, last, tail)
-            self._saved.move(self.number, place, len(before), keep, parts[keep:])
-            self._parts, self._tail, self._last_packed = parts, tail, last
+            last, tail = stream.packed(hits), self._tail + self._last_packed
+            if len(tail) < TAIL_BYTES_MAX:
+                deadline = self._wall() + self.max_idle_s
+                self._saved.move(self.number, Place(deadline, self.batch + 1, last, tail))
+            else:
+                parts, keep = added(self._known_parts(), pack(unpack(tail)))
+                tail = b""
+                self._saved.regroup(self.number, self._place(self.batch + 1, last, tail), keep, parts[keep:])
+                self._parts = parts
+            self._tail, self._last_packed = tail, last
         else:
             if self._last is None:  # of an earlier stream
                 self._parts, _ = added(self._known_parts(), self._last_packed)
@@ -198,9 +202,7 @@ class Session:
     def _unmove(self, hits: Hits) -> None:
         """The last batch did not arrive: it comes again with the next, which has its number."""
         if self._saved.lasting:
-            place = self._place(self.batch - 1, b"", self._tail)
-            had = len(self._known_parts())
-            self._saved.move(self.number, place, had, had, [])
+            self._saved.move(self.number, self._place(self.batch - 1, b"", self._tail))
             self._last_packed = b""
         self._ahead = [hits, *self._ahead]
         self._last = NO_HITS
@@ -209,7 +211,6 @@ class Session:
     def _return_later(self, ids: set[str]) -> None:
         """Take the records named so out of what was returned. The stream is made anew, and finds them."""
         self.drop()
-        had = len(self._known_parts())
         returned = self._returned()
         only = Chosen(returned, only=True)
         stream = sought(self.namespace, self.query, self.snapshot, only, self._threads)
@@ -217,18 +218,15 @@ class Session:
         names = [result.id for result in stream.results(hits, Include())]
         kept = [name not in ids for name in names]
         parts = [pack(stream.rows(hits)[np.array(kept, dtype=np.bool_)])]
-        self._saved.move(self.number, self._place(self.batch, b"", []), had, 0, parts)
-        self._parts, self._tail, self._last_packed = parts, [], b""
+        self._saved.regroup(self.number, self._place(self.batch, b"", b""), 0, parts)
+        self._parts, self._tail, self._last_packed = parts, b"", b""
 
-    def _place(self, batch: int, last: bytes, tail: Sequence[bytes]) -> Place:
+    def _place(self, batch: int, last: bytes, tail: bytes) -> Place:
         return Place(self._wall() + self.max_idle_s, batch, last, tail)
 
     def _returned(self) -> Rows:
         """Every row that it has returned."""
-        return union([*self._known_parts(), *self._tail, self._last_packed])
-
-    def _packed(self, hits: Hits) -> bytes:
-        return pack(self._seek().rows(hits))
+        return union([*self._known_parts(), self._tail, self._last_packed])
 
     def _known_parts(self) -> list[bytes]:
         if self._parts is None:

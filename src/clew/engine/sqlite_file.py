@@ -24,7 +24,8 @@ CHUNK_ROWS = 512
 LOG_BYTES_KEPT = 64 << 20
 
 # Of statements that are committed by themselves, and are small, one in so many looks how long the log
-# is: for that SQLite calls into Python, which would make each a quarter dearer.
+# is, for which SQLite calls into Python, and finds its place in it, for which it locks the file four times
+# more: each would be by half dearer.
 LOOK_EVERY = 32
 
 # Free pages go back to the system in steps of this many bytes, a few ms each.
@@ -63,9 +64,9 @@ class SqliteFile:
         self._idle: list[apsw.Connection] = []
         self._closed = False
         self._poisoned = False
-        self._alone = 0  # statements that were committed by themselves
+        self._alone = 0  # statements that were committed by themselves since one looked
+        self._held: apsw.Cursor | None = None  # goes on reading, so that the place in the log is kept
         self._checkpointer: Checkpointer | None = None
-        self._watched = False
         with self.translated(), ExitStack() as opened:
             self.connection = self._reading_only() if read_only else self._connect()
             opened.callback(self.connection.close)
@@ -80,7 +81,8 @@ class SqliteFile:
             prepare(self.connection, self.name, tables)
             if not self._shared:
                 [(self._page_bytes,)] = self.connection.execute("PRAGMA page_size")
-                self._checkpointer = Checkpointer(self._connect, self._page_bytes)
+                self._checkpointer = Checkpointer(self._connect, self._page_bytes, self._poison)
+            self._cursor = self.connection.cursor()  # of what runs alone: making one takes a tenth of that
             opened.pop_all()
 
     # -- writes
@@ -92,14 +94,13 @@ class SqliteFile:
         A failure that is not of one statement poisons the file: StorageError now, Poisoned ever after.
         """
         self._require_whole()
-        self._watch(True)
-        with self.translated():
+        with self.translated(), self._watched():
             try:
-                self.run("BEGIN IMMEDIATE")
+                self._begin()
                 yield
                 self.run("COMMIT")
             except BaseException as error:
-                self._poisoned = isinstance(error, apsw.Error | StorageError) and not isinstance(
+                self._poisoned |= isinstance(error, apsw.Error | StorageError) and not isinstance(
                     error, _HARMLESS
                 )
                 with suppress(apsw.Error):
@@ -110,19 +111,34 @@ class SqliteFile:
 
     def run_alone(self, sql: str, bindings: Sequence[Any]) -> None:
         """One statement that is committed by itself: a third of the time of a transaction with it. Not inside
-        `writing`; what fails poisons the file alike.
+        `writing`, and one caller at a time; what fails poisons the file alike.
         """
-        if self._poisoned or (self._checkpointer is not None and self._checkpointer.failed):
+        if self._poisoned:
             self._require_whole()
-        self._alone = (self._alone + 1) % LOOK_EVERY
-        if self._watched is not (self._alone == 0):
-            self._watch(self._alone == 0)
+        self._alone += 1
         try:
-            with self._lock:
-                self.connection.execute(sql, bindings)
+            try:
+                if self._alone < LOOK_EVERY:
+                    self._cursor.execute(sql, bindings)
+                    return
+            except apsw.BusyError:  # the log is begun anew, which keeps nobody waiting who reads it
+                pass
+            self._alone = 0
+            self.let_go()
+            with self._watched():
+                self._cursor.execute(sql, bindings)
+            self._hold()
         except apsw.Error as error:
-            self._poisoned = not isinstance(error, _HARMLESS)
+            self._poisoned |= not isinstance(error, _HARMLESS)
             raise self._as_ours(error) from error
+
+    def _begin(self) -> None:
+        with self._lock:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+            except apsw.BusyError:  # as above
+                self.let_go()
+                self.connection.execute("BEGIN IMMEDIATE")
 
     def run(self, sql: str, bindings: Sequence[Any] = ()) -> None:
         """One statement of the transaction."""
@@ -135,11 +151,32 @@ class SqliteFile:
             with self._lock:
                 self.connection.executemany(sql, chunk)
 
-    def _watch(self, whether: bool) -> None:
-        """Whether the next commits are to be told to the checkpointer."""
-        if self._checkpointer is not None and whether is not self._watched:
-            self._watched = whether
-            self.connection.set_wal_hook(self._checkpointer.hook if whether else None)
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """What is committed inside is told to the checkpointer."""
+        if self._checkpointer is None:
+            yield
+            return
+        self.connection.set_wal_hook(self._checkpointer.hook)
+        try:
+            yield
+        finally:
+            self.connection.set_wal_hook(None)
+
+    def _hold(self) -> None:
+        """Keep the place in the log that the connection has, unless the log is to be copied, which goes no
+        further than that.
+        """
+        if self._checkpointer is None or self._checkpointer.due:
+            return
+        with suppress(apsw.Error):  # what was to be committed is
+            self._held = self.connection.execute("SELECT name FROM sqlite_schema")  # more than one row
+
+    def let_go(self) -> None:
+        """Keep no place in the log, so that all of it can be copied. Not beside `run_alone`."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     # -- reads
 
@@ -179,6 +216,7 @@ class SqliteFile:
 
     def vacuum_step(self) -> bool:
         """Give some free space at the end of the file back to the system. Whether there may be more."""
+        self.let_go()
         before = self.free_bytes()
         [(page_bytes,)] = self.select("PRAGMA page_size")
         with self.writing(), self._lock:
@@ -218,7 +256,7 @@ class SqliteFile:
             self._checkpointer.close()
         with self.translated(), self._lock:
             for connection in (*self._idle, self.connection):
-                if self._doubtful:
+                if self._poisoned:
                     keep_log(connection)
                 connection.close()
             self._idle.clear()
@@ -243,13 +281,12 @@ class SqliteFile:
         )  # what it was that failed
         return StorageError(f"{self.name}: {error} ({code})" if code else f"{self.name}: {error}")
 
-    @property
-    def _doubtful(self) -> bool:
-        """Whether nobody knows what is on the disk."""
-        return self._poisoned or (self._checkpointer is not None and self._checkpointer.failed)
+    def _poison(self) -> None:
+        """Nobody knows what is on the disk."""
+        self._poisoned = True
 
     def _require_whole(self) -> None:
-        if self._doubtful:
+        if self._poisoned:
             raise Poisoned(f"{self.name}: an earlier write failed: close the index and open it again")
 
     def _connect(self) -> apsw.Connection:

@@ -29,9 +29,6 @@ APPLICATION_ID = 0x636C6571  # "cleq"
 # A batch changes a few hundred bytes, of one page mostly: a small one is written sooner.
 PAGE_BYTES = 2_048
 
-_pack_tail = msgspec.msgpack.Encoder().encode
-_unpack_tail = msgspec.msgpack.Decoder(list[bytes]).decode
-
 # The three tables change at different rates: what was asked never, where the query is with every batch; what
 # it returned grows at its end.
 _SCHEMA = f"""
@@ -48,6 +45,7 @@ CREATE TABLE returned (
     ROWID;
 """
 
+_PLACE = "INSERT INTO places (deadline, batch, last, tail, number) VALUES (?, ?, ?, ?, ?)"
 _MOVE = "UPDATE places SET deadline = ?, batch = ?, last = ?, tail = ? WHERE number = ?"
 
 _log = logging.getLogger("clew.queries")
@@ -97,24 +95,36 @@ class SqliteQueries:
             query.max_idle_s,
             encode_query(query.query),
         )
-        at = query.place
-        place = (query.number, at.deadline, at.batch, at.last, _pack_tail(at.tail))
         self._together.run(
             [
                 ("INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?)", asked),
-                ("INSERT INTO places VALUES (?, ?, ?, ?, ?)", place),
+                (_PLACE, _bound(query.place, query.number)),
             ]
         )
 
-    def move(self, number: int, place: Place, had: int, keep: int, parts: Sequence[bytes]) -> None:
-        """A query has come to `place`; of the parts that it had the first `keep` stay, and `parts` follow."""
-        moved = (_MOVE, (place.deadline, place.batch, place.last, _pack_tail(place.tail), number))
-        statements: list[_Statement] = [moved]
-        if keep < had:
-            statements.append(("DELETE FROM returned WHERE number = ? AND part >= ?", (number, keep)))
-        for part, rows in enumerate(parts, keep):
-            statements.append(("INSERT INTO returned VALUES (?, ?, ?)", (number, part, rows)))
-        self._together.run(statements)
+    def move(self, number: int, place: Place) -> None:
+        """A query has come to `place`."""
+        moved = (place.deadline, place.batch, place.last, place.tail, number)  # quicker than a call
+        if not self._together.led and self._writing.acquire(False):  # nobody is in the way
+            try:
+                self.file.run_alone(_MOVE, moved)
+            finally:
+                self._writing.release()
+        else:
+            self._together.run([(_MOVE, moved)])
+
+    def regroup(self, number: int, place: Place, keep: int, parts: Sequence[bytes]) -> None:
+        """The same, and of the parts that it had the first `keep` stay, and `parts` follow."""
+        self._together.run(
+            [
+                (_MOVE, _bound(place, number)),
+                ("DELETE FROM returned WHERE number = ? AND part >= ?", (number, keep)),
+                *(
+                    ("INSERT INTO returned VALUES (?, ?, ?)", (number, part, rows))
+                    for part, rows in enumerate(parts, keep)
+                ),
+            ]
+        )
 
     def end(self, numbers: Sequence[int]) -> None:
         """These queries have ended."""
@@ -137,7 +147,8 @@ class SqliteQueries:
 
     def close(self) -> None:
         """Close it. A second close does nothing."""
-        self.file.close()
+        with self._writing:
+            self.file.close()
 
     def _carry_out(self, lot: Sequence[list[_Statement]]) -> None:
         with self._writing:
@@ -175,10 +186,15 @@ def _whole(directory: Path, durability: Durability) -> tuple[SqliteQueries, list
     return saved, active
 
 
+def _bound(place: Place, number: int) -> Sequence[Any]:
+    """The bindings of what writes a place down."""
+    return place.deadline, place.batch, place.last, place.tail, number
+
+
 def _saved(row: Sequence[Any]) -> SavedQuery:
     """Of a row of `queries` and one of `places`."""
     number, name, namespace, seq, end_row, max_idle_s, query, deadline, batch, last, tail = row
-    place = Place(deadline, batch, last, _unpack_tail(tail))
+    place = Place(deadline, batch, last, tail)
     snapshot = Snapshot(seq, end_row)
     name = str(uuid.UUID(bytes=name))
     return SavedQuery(number, name, namespace, snapshot, max_idle_s, decode_query(query), place)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clew._core import Hits
+from clew._core import Hits, pack
 from clew.commands import Floats, Include
 from clew.engine.generation import Generation
 from clew.engine.parts import Reader, Slots
@@ -37,6 +37,10 @@ class Stream(Protocol):
         """The rows of the record store that hits stand for."""
         ...
 
+    def packed(self, hits: Hits) -> bytes:
+        """The same, packed."""
+        ...
+
     @property
     def generation(self) -> Generation:
         """The one that it keeps alive."""
@@ -62,6 +66,10 @@ class PresentStream:
     def rows(self, hits: Hits) -> Rows:
         """The rows of the record store that hits stand for."""
         return hits.of(self.generation.rows)
+
+    def packed(self, hits: Hits) -> bytes:
+        """The same, packed."""
+        return hits.packed_of(self.generation.rows)
 
     @property
     def bytes(self) -> int:
@@ -103,6 +111,10 @@ class MergedStream:
             at, found = part.own(hits)
             rows[at] = part.stream.rows(found)
         return rows
+
+    def packed(self, hits: Hits) -> bytes:
+        """The same, packed."""
+        return pack(self.rows(hits))
 
     @property
     def bytes(self) -> int:

@@ -26,12 +26,12 @@ class Together(Generic[J]):
         self._carry_out = carry_out
         self._lock = threading.Lock()  # of the queue; never held while a job is carried out
         self._waiting: deque[_Ticket[J]] = deque()
-        self._led = False
+        self.led = False  # whether jobs are carried out, or wait for it
 
     def run(self, job: J) -> None:
         """Wait until `job` has been carried out."""
         with self._lock:
-            leads, self._led = not self._led, True
+            leads, self.led = not self.led, True
             if not leads:
                 ticket = _Ticket(job)
                 self._waiting.append(ticket)
@@ -84,7 +84,7 @@ class Together(Generic[J]):
         if self._waiting:
             self._waiting[0].wake.set()
         else:
-            self._led = False
+            self.led = False
 
 
 class _Ticket(Generic[J]):

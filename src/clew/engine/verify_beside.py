@@ -86,6 +86,6 @@ def _require_use(graph: Graph, note: Note, stored: StoredNamespace, records: Sql
 def _unreadable(saved: SqliteQueries) -> Iterator[str]:
     for query in saved.active():
         try:
-            union([*saved.parts(query.number), *query.place.tail, query.place.last])
+            union([*saved.parts(query.number), query.place.tail, query.place.last])
         except (ValueError, IndexError) as error:
             yield f"what query {query.uuid} has returned cannot be read: {error}"
