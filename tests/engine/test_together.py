@@ -91,3 +91,54 @@ def test_every_job_of_many_threads_is_carried_out_once() -> None:
     assert sorted(done) == sorted(t * 1000 + i for t in range(1, 9) for i in range(200))
     for t in range(1, 9):
         assert [job for job in done if job // 1000 == t] == [t * 1000 + i for i in range(200)]
+
+
+def at_once(threads: int, rounds: int, together: Together[int]) -> None:
+    """So many threads give a job, wait for it, and give the next."""
+    working = [
+        threading.Thread(target=lambda t=t: [together.run(t) for _ in range(rounds)]) for t in range(threads)
+    ]
+    for thread in working:
+        thread.start()
+    for thread in working:
+        thread.join()
+
+
+def test_threads_that_come_without_a_pause_are_in_one_lot() -> None:
+    lots: list[int] = []
+
+    def carry_out(jobs: Sequence[int]) -> None:
+        lots.append(len(jobs))
+        time.sleep(0.02)
+
+    at_once(4, 20, Together(len, carry_out, patience_s=1.0))
+    assert sum(lots) == 80
+    assert len(lots) < 30
+
+
+def test_a_thread_that_comes_alone_waits_for_nobody() -> None:
+    together: Together[int] = Together(
+        len, lambda jobs: time.sleep(0.2 if jobs[0] < 0 else 0.0), patience_s=9
+    )
+    at_once(2, 3, together)
+    together.run(-1)  # waits for the other thread of the last lot, a moment, and there is nobody
+    began = time.perf_counter()
+    together.run(1)
+    assert time.perf_counter() - began < 0.1
+
+
+def test_who_is_interrupted_while_others_gather_lets_them_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    together: Together[int] = Together(len, done.extend, patience_s=9)
+    together._expected, together._last_s = 3, 9.0
+
+    def interrupted(timeout: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(together._gathered, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        together.run(1)
+    monkeypatch.undo()
+    together._expected = 1
+    together.run(2)
+    assert done == [2]

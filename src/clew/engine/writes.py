@@ -31,6 +31,9 @@ from clew.errors import ClewError, ClientError
 from clew.filters import parse
 from clew.types import DeleteResult, MetadataUpdateMode, UpdateResult
 
+# A commit waits at most so long for threads that were in the last: about as long as a disk takes to sync.
+PATIENCE_S = 0.002
+
 
 class Writes:
     """Changes records. Commands that many threads give at once are committed together where they can be.
@@ -41,7 +44,7 @@ class Writes:
     def __init__(self, catalog: Catalog, changed: Callable[[list[Namespace]], None]) -> None:
         self._catalog = catalog
         self._changed = changed
-        self._together: Together[Change] = Together(self._choose, self._carry_out)
+        self._together: Together[Change] = Together(self._choose, self._carry_out, patience_s=PATIENCE_S)
 
     def upsert(self, command: Upsert) -> str:
         """Insert or replace records, all or none."""
