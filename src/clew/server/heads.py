@@ -1,4 +1,4 @@
-"""Heads of requests that are understood, and may come again: the same bytes say the same again."""
+"""Heads of requests: whose bytes may come again and say the same again, and what they offer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _PLAIN = re.compile(rb"/[!-\"$->@-~]*")
 # What a request with one of these asks for, uvicorn knows, or its middleware.
 _NOT_PLAIN = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 _OF_PROXIES = b"x-forwarded-for"
+_OF_BODIES = frozenset({b"content-length", b"transfer-encoding"})
+_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9}) *\r\n", re.IGNORECASE)
 
 
@@ -36,3 +38,19 @@ def understood(
     ):
         return None
     return Head(head[: length.start(1)], head[length.end(1) :], most)
+
+
+def without_offer(data: bytes, end: int) -> bytes:
+    """The request of `data`, whose head ends at `end`, if it does, without the offer of another protocol.
+
+    Some clients offer one with every request, and mean the same if it is not taken up; but the parser would
+    not read the body.
+    """
+    if end < 0 or _OFFER.search(data, 0, end) is None:
+        return data
+    return _OFFER.sub(b"\r\nUpgrade-Offered:", data[:end]) + data[end:]
+
+
+def has_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a head says that a body follows it."""
+    return not _OF_BODIES.isdisjoint(name for name, _ in headers)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from clew._core import Head
-from clew.commands import AnyCommand, Floats
-from clew.server.exchange import EXCHANGE, Answer, Exchange, opening, segment
-from clew.server.heads import understood
-from clew.server.route import Route
+from clew.commands import AnyCommand
+from clew.server.exchange import EXCHANGE, Exchange, opening, segment
+from clew.server.heads import has_body, understood, without_offer
+from clew.server.route import Quick, Route
 from clew.wire import failure
 
 # From the first byte of a request, or from the connection, to the end of its head.
@@ -24,17 +24,6 @@ STALLED_SECONDS_MAX = 60.0
 HELD_SECONDS_MAX = 1.0
 # Heads that are known of one connection. A client has few, one for each endpoint and namespace it uses.
 HEADS_MAX = 16
-
-
-class Quick(Protocol):
-    """What answers without ASGI. See `Api`."""
-
-    @property
-    def short_bytes_max(self) -> int: ...  # noqa: D102
-    def route(self, path: bytes, authorization: bytes | None) -> Route | None: ...  # noqa: D102
-    def at_once(  # noqa: D102
-        self, route: Route, vector: Floats | None, rest: bytes, client: tuple[str, int] | None
-    ) -> Answer | AnyCommand | None: ...
 
 
 class Line(HttpToolsProtocol):
@@ -118,7 +107,9 @@ class Line(HttpToolsProtocol):
         self._begun = self._in_head = True
 
     def on_headers_complete(self) -> None:
-        """Its head is complete: its body may come later."""
+        """Its head is complete: its body may come later. What raises is answered as what is no HTTP."""
+        if self.parser.should_upgrade() and has_body(self.headers):
+            raise ValueError("the parser takes the body for another protocol")
         super().on_headers_complete()
         extensions: Any = {EXCHANGE: Exchange(self.cycle, self._command)}
         self.scope["extensions"] = extensions
@@ -215,16 +206,23 @@ class Line(HttpToolsProtocol):
         return held
 
     def _parse(self, data: bytes) -> None:
-        begun = self._in_head
-        self._parsed = b"" if self._begun else data
-        super().data_received(data)
+        in_head, end = self._in_head, 0
+        self._parsed, plain = b"", data
+        if not self._begun:
+            end = data.find(b"\r\n\r\n")
+            if end > HEAD_BYTES_MAX:
+                self._refuse_head()
+                return
+            plain = without_offer(data, end)
+            self._parsed = data if plain is data else b""
+        super().data_received(plain)
         self._parsed, self._command = b"", None
         if self.transport.is_closing():
             return
-        if begun and self._in_head:
+        if self._in_head and (in_head or end < 0):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self.send_400_response(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes")
+                self._refuse_head()
                 return
         else:
             self._head_bytes = 0
@@ -232,6 +230,9 @@ class Line(HttpToolsProtocol):
             self._await_head()
         else:
             self._until = None
+
+    def _refuse_head(self) -> None:
+        self.send_400_response(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes")
 
     def _is_idle(self) -> bool:
         """Whether no request is being answered."""
