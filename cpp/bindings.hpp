@@ -27,7 +27,7 @@ Metric metric_named(const std::string& name);
 void bind_hits(nanobind::module_& m);
 void bind_sparse(nanobind::module_& m);
 void bind_fusion(nanobind::module_& m);
-void bind_json(nanobind::module_& m);
+void bind_requests(nanobind::module_& m);
 
 template <class T>
 using Array = nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;

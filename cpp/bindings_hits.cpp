@@ -2,11 +2,11 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
 
 #include "bindings.hpp"
+#include "decimal.hpp"
 #include "packed.hpp"
 
 namespace nb = nanobind;
@@ -14,14 +14,6 @@ using namespace nb::literals;
 
 namespace clew {
 namespace {
-
-constexpr std::array<double, 16> POWERS_OF_TEN{1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                               1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-
-double times_power_of_ten(double x, int power) {
-  return power >= 0 ? x * POWERS_OF_TEN[static_cast<std::size_t>(power)]
-                    : x / POWERS_OF_TEN[static_cast<std::size_t>(-power)];
-}
 
 // The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
 //

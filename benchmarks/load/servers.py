@@ -59,8 +59,11 @@ def fastapi(vectors: Floats) -> Iterator[Server]:
 @contextmanager
 def busy() -> Iterator[None]:
     """The processor where servers would be does something else: under load, neither of two is ever alone."""
-    spinning = subprocess.Popen([sys.executable, "-c", "while True: sum(range(1000))"])
+    program = "print(flush=True)\nwhile True: sum(range(1000))"
+    spinning = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     _pin_apart(spinning.pid)
+    assert spinning.stdout is not None
+    spinning.stdout.readline()
     try:
         yield
     finally:

@@ -23,8 +23,8 @@ from clew.engine.engine import Engine
 
 K = 10
 CONNECTIONS = 16
-SECONDS = 2.0
-TRIES = 5  # of each load; the best of them counts, the others met something else that ran
+SECONDS = 1.0
+TRIES = 10  # of each load; the best of them counts, the others met something else that ran
 BATCHES = 20  # of each resumable query whose `fetch_next` is timed
 SMALL = (1_000, 64)  # vectors and dimensions of the small requests
 HELD_CONNECTIONS, HELD_QUERIES = 1_000, 5_000
@@ -45,19 +45,17 @@ def run(bench: Bench) -> list[Record]:
     """Queries of 10 over the data set and over a small one, `fetch_next`, and many held open."""
     vectors, queries = bench.dataset.base, bench.dataset.queries
     small = clustered(SMALL[0] + len(queries), SMALL[1], 3, unit=bench.dataset.metric == "COSINE")
-    made = [_engine(bench, QUERY, vectors, queries)]
+    few, few_queries = small[: SMALL[0]], small[SMALL[0] :]
     with servers.clew() as server:
         _fill(server, vectors)
-        made += [*_queries(bench, server, queries), *_fetches(bench, server, queries)]
+        with servers.fastapi(vectors) as other:
+            peaks = _peaks(bench, QUERY, {"clew": server, FASTAPI: other}, vectors, queries)
+        rate = float(peaks[1].values["requests_per_s"] or 0) / 2
+        made = [*peaks, *_calmer(bench, server, queries, rate), *_fetches(bench, server, queries)]
         made.append(_held(bench, server, queries))
-    with servers.fastapi(vectors) as server:
-        made.append(_peak(bench, server, FASTAPI, QUERY, queries))
-    made.append(_engine(bench, SMALL_QUERY, small[: SMALL[0]], small[SMALL[0] :]))
-    with servers.clew() as server:
-        _fill(server, small[: SMALL[0]])
-        made.append(_peak(bench, server, "clew", SMALL_QUERY, small[SMALL[0] :]))
-    with servers.fastapi(small[: SMALL[0]]) as server:
-        made.append(_peak(bench, server, FASTAPI, SMALL_QUERY, small[SMALL[0] :]))
+    with servers.clew() as server, servers.fastapi(few) as other:
+        _fill(server, few)
+        made += _peaks(bench, SMALL_QUERY, {"clew": server, FASTAPI: other}, few, few_queries)
     return made
 
 
@@ -66,20 +64,35 @@ def _fill(server: Server, vectors: Floats) -> None:
         index.upsert_arrays(range(len(vectors)), vectors, progress=False)
 
 
-def _engine(bench: Bench, case: str, vectors: Floats, queries: Floats) -> Record:
-    """What the engine takes for the same command when nothing is between, beside a busy processor."""
+def _peaks(
+    bench: Bench, case: str, running: dict[str, Server], vectors: Floats, queries: Floats
+) -> list[Record]:
+    """What the engine takes when nothing is between, and the peaks of servers: all in turn."""
     engine = Engine.open(None)
     engine.execute(UpsertArrays(tuple(map(str, range(len(vectors)))), vectors))
     commands = [Query(query, top_k=K) for query in queries]
+    requests = {name: _requests(server, queries) for name, server in running.items()}
+    tries: dict[str, list[tuple[float, float, Load]]] = {name: [] for name in running}
     rounds = []
-    with servers.busy():
-        for _ in range(max(5, bench.rounds)):
-            began = time.process_time()
-            for command in commands:
-                engine.execute(command)
-            rounds.append((time.process_time() - began) / len(commands))
+    for _ in range(TRIES):
+        rounds.append(_engine_s(engine, commands))
+        for name, server in running.items():
+            tries[name].append(_closed(server, requests[name], CONNECTIONS))
     engine.close()
-    return bench.record("http", ENGINE, case, cpu_us=min(rounds) * 1e6)
+    made = [bench.record("http", ENGINE, case, cpu_us=min(rounds) * 1e6)]
+    for name in running:
+        rate, cpu, load = max(tries[name], key=lambda one: one[0])
+        made.append(_record(bench, name, case, load, requests_per_s=rate, cpu_us=cpu))
+    return made
+
+
+def _engine_s(engine: Engine, commands: list[Query]) -> float:
+    """Processor time of a command, beside a busy processor as under load, in seconds."""
+    with servers.busy():
+        began = time.process_time()
+        for command in commands:
+            engine.execute(command)
+        return (time.process_time() - began) / len(commands)
 
 
 def _requests(server: Server, queries: Floats, path: str = "query") -> list[bytes]:
@@ -96,14 +109,6 @@ def _measured(server: Server, work: Callable[[], Load]) -> tuple[Load, float]:
     return load, (server.cpu_s() - before) / load.answered * 1e6
 
 
-def _peak(bench: Bench, server: Server, engine: str, case: str, queries: Floats) -> Record:
-    requests = _requests(server, queries)
-    rate, cpu, load = max(
-        (_closed(server, requests, CONNECTIONS) for _ in range(TRIES)), key=lambda run: run[0]
-    )
-    return _record(bench, engine, case, load, requests_per_s=rate, cpu_us=cpu)
-
-
 def _closed(server: Server, requests: list[bytes], connections: int) -> tuple[float, float, Load]:
     """Requests per second, and processor time of the server for each, when each answer brings the next."""
     load, cpu = _measured(
@@ -112,15 +117,14 @@ def _closed(server: Server, requests: list[bytes], connections: int) -> tuple[fl
     return load.per_second, cpu, load
 
 
-def _queries(bench: Bench, server: Server, queries: Floats) -> list[Record]:
+def _calmer(bench: Bench, server: Server, queries: Floats, rate: float) -> list[Record]:
+    """Less than the peak: so many requests per second, and one at a time."""
     requests = _requests(server, queries)
-    peak = _peak(bench, server, "clew", QUERY, queries)
-    rate = float(peak.values["requests_per_s"] or 0) / 2
     loads = [generator.at_a_rate(server.url, requests, 4 * CONNECTIONS, rate, SECONDS) for _ in range(TRIES)]
     load = min(loads, key=lambda load: float(np.percentile(load.latencies_s, 99)))
     half = _record(bench, "clew", f"{QUERY}, half of the peak", load, requests_per_s=rate)
     _, cpu, load = min((_closed(server, requests, 1) for _ in range(TRIES)), key=lambda run: run[1])
-    return [peak, half, _record(bench, "clew", f"{QUERY}, one at a time", load, cpu_us=cpu)]
+    return [half, _record(bench, "clew", f"{QUERY}, one at a time", load, cpu_us=cpu)]
 
 
 def _fetches(bench: Bench, server: Server, queries: Floats) -> list[Record]:

@@ -357,6 +357,17 @@ def scores(distances: NDArray[float32], metric: str | None) -> list[float]:
     metric the distance negated.
     """
 
+class Head:
+    """All of the head of a request but the digits that say how long its body is: it was understood once."""
+
+    def __init__(self, before: bytes, after: bytes, most: int) -> None:
+        """before, after: what stands around the digits. most: of a body, in bytes."""
+
+    def read(self, text: bytes) -> tuple[int, NDArray[float32] | None, bytes | None] | None:
+        """Where the request ends that `text` begins with, and its body as `take_vector` gives it: the vector and the rest, or
+        None and all of it. Neither where `text` ends before it does. None if it has another head, or a larger body.
+        """
+
 def take_vector(text: builtins.bytes) -> tuple[NDArray[float32], builtins.bytes] | None:
     """The array of numbers under the key "vector" of the JSON object `text`, as float32, and the text with `null` in its place.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -108,6 +109,22 @@ def test_a_body_that_is_changed_is_read_as_the_wire_reads_it_or_not_at_all(
         else:
             raw[place] = data.draw(st.sampled_from(list(b'{}[]",:\\0.-e \xff')))
     require_same(bytes(raw))
+
+
+@given(
+    st.floats(0, 1, exclude_max=True, width=32),
+    st.integers(1, 22),
+    st.integers(-2, 2),
+    st.booleans(),
+)
+def test_a_fraction_between_two_floats_goes_to_the_one_it_went_to(
+    value: float, places: int, more: int, negative: bool
+) -> None:
+    between = (Decimal(value) + Decimal(float(np.nextafter(np.float32(value), np.float32(1))))) / 2
+    digits = max(0, round(between * 10**places) + more)
+    number = f"{'-' * negative}{digits // 10**places}.{digits % 10**places:0{places}d}"
+    for body in (f'{{"vector":[{number},0.5,1],"topK":3}}', f'{{"topK":3,"vector":[{number}]}}'):
+        assert require_same(body.encode())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,3 +71,11 @@ def refused(http: httpx.Client) -> Callable[..., tuple[int, str]]:
 @pytest.fixture
 def read_only() -> dict[str, str]:
     return {"Authorization": f"Bearer {READ_ONLY}"}
+
+
+@pytest.fixture
+def line(http: httpx.Client, ask: Any) -> Iterator[socket.socket]:
+    """A connection to an index of three records."""
+    ask("/upsert", [{"id": str(i), "vector": [1, i]} for i in range(3)])
+    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as made:
+        yield made

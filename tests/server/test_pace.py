@@ -10,7 +10,7 @@ import pytest
 
 from clew.commands import Include, Query
 from clew.engine.engine import Engine
-from clew.server.pace import PAUSE_MIN, Slow
+from clew.server.pace import PAUSE_MIN, Slow, kind_of
 from opening import TOKEN, server
 
 QUERY = {"vector": [1, 0], "topK": 5}
@@ -67,20 +67,31 @@ def test_a_query_of_a_kind_that_was_slow_goes_to_a_thread_for_a_while(
     hosted = server().indexes[http.base_url.path.strip("/")]
     held = Held(hosted.engine, lambda query: False)
     monkeypatch.setattr(hosted.engine, "execute", held.execute)
-    for limit, by_a_thread in ((60.0, False), (0.0, False), (0.0, True), (60.0, True)):
-        monkeypatch.setattr("clew.server.pace.INLINE_SECONDS_MAX", limit)
+    for limit, by_a_thread in (
+        (60.0, False),
+        (0.0, False),
+        (60.0, False),
+        (0.0, False),
+        (0.0, False),
+        (0.0, True),
+        (60.0, True),
+    ):
+        monkeypatch.setattr(Slow, "seconds_max", limit)
         ask("/query", QUERY)
         assert held.threads[-1].startswith("clew-read") is by_a_thread
 
 
 def test_a_kind_that_is_slow_is_tried_again_ever_more_seldom_until_it_is_not() -> None:
-    slow, other = Slow(), Query(top_k=10, include=Include(metadata=True))
-    query = Query(top_k=10)
+    slow, other = Slow(), kind_of(Query(top_k=10, include=Include(metadata=True)))
+    kind = kind_of(Query(top_k=10))
+    slow.note(kind, 1.0)
+    assert not slow.pausing(kind)  # it may have waited for the processor
     for pause in (PAUSE_MIN, 2 * PAUSE_MIN, 4 * PAUSE_MIN):
-        slow.note(query, 1.0)
-        assert [query in slow for _ in range(pause + 1)] == [True] * pause + [False]
-        assert other not in slow
-    slow.note(query, 0.0)
-    assert query not in slow
-    slow.note(query, 1.0)
-    assert [query in slow for _ in range(PAUSE_MIN + 1)] == [True] * PAUSE_MIN + [False]
+        slow.note(kind, 1.0)
+        assert [slow.pausing(kind) for _ in range(pause + 1)] == [True] * pause + [False]
+        assert not slow.pausing(other)
+    slow.note(kind, 0.0)
+    assert not slow.pausing(kind)
+    slow.note(kind, 1.0)
+    slow.note(kind, 1.0)
+    assert [slow.pausing(kind) for _ in range(PAUSE_MIN + 1)] == [True] * PAUSE_MIN + [False]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +14,7 @@ from clew.engine.engine import Engine
 from clew.server.exchange import Exchange
 from clew.server.lines import Line
 from opening import READ_ONLY, TOKEN, ThreadedServer, server
-
-BODY = b'{"vector": [1, 0.5], "topK": 3}'
+from raw_http import BODY, answer, asked, request
 
 
 @pytest.fixture
@@ -32,46 +29,6 @@ def uvicorns_way(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr("clew.server.lines.Exchange", Seen)
     return seen
-
-
-@pytest.fixture
-def line(http: httpx.Client, ask: Any) -> Iterator[socket.socket]:
-    """A connection to an index of three records."""
-    ask("/upsert", [{"id": str(i), "vector": [1, i]} for i in range(3)])
-    with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as made:
-        yield made
-
-
-def request(
-    http: httpx.Client, body: bytes = BODY, *more: str, path: str = "query", token: str = TOKEN
-) -> bytes:
-    lines = [
-        f"POST {http.base_url.path}{path} HTTP/1.1",
-        "Host: x",
-        f"Authorization: Bearer {token}",
-        *more,
-        f"Content-Length: {len(body)}",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def answer(line: socket.socket) -> tuple[int, Any]:
-    """The status and the JSON of one answer."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += line.recv(1)
-    head = received.lower()
-    at = head.index(b"content-length:") + 15
-    size = int(head[at : head.index(b"\r", at)])
-    body = b""
-    while len(body) < size:
-        body += line.recv(size - len(body))
-    return int(received.split()[1]), json.loads(body)
-
-
-def asked(line: socket.socket, sent: bytes) -> tuple[int, Any]:
-    line.sendall(sent)
-    return answer(line)
 
 
 def test_the_second_request_with_the_same_head_is_answered_at_once_and_alike(

@@ -11,15 +11,17 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from clew.commands import AnyCommand
+from clew.commands import AnyCommand, Floats
 from clew.errors import ClewError, ClientError, Forbidden, Unauthorized
 from clew.server.auth import Access
 from clew.server.exchange import EXCHANGE, Answer, Exchange
 from clew.server.hosted import INLINE_BODY_MAX, MAYBE_QUICK, Hosted
 from clew.server.metrics import Metrics
+from clew.server.reading import QUERY, asked_of
 from clew.server.refusals import MethodNotAllowed, NotFound, TooLarge, TooSlow, failed
 from clew.server.route import Route
 from clew.wire import OPERATIONS, Operation
@@ -27,6 +29,8 @@ from clew.wire import OPERATIONS, Operation
 BODY_BYTES_MAX = 256 * 1024 * 1024
 # From the head of a request to the end of its body: slow lines get through, dead ones are let go.
 BODY_SECONDS_MAX = 120.0
+
+_Client = tuple[str, int] | None  # its address
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 
@@ -60,7 +64,8 @@ class Api:
         self._limits = limits
         self._metrics = metrics
         self._log_access = log_access
-        self._at_once_bytes = min(INLINE_BODY_MAX, limits.body_bytes)
+        # Of a body that may be answered at once.
+        self.short_bytes_max = min(INLINE_BODY_MAX, limits.body_bytes)
 
     def route(self, path: bytes, authorization: bytes | None) -> Route | None:
         """Where a POST to `path` goes that may be answered at once; None for others, and for one refused."""
@@ -74,27 +79,38 @@ class Api:
             return None
         return Route(operation, hosted, access, namespace, self._metrics.counter(hosted.name, operation.name))
 
-    def at_once(self, route: Route, body: bytes, client: str) -> Answer | AnyCommand | None:
+    def at_once(
+        self, route: Route, vector: Floats | None, rest: bytes, client: _Client
+    ) -> Answer | AnyCommand | None:
         """The answer to a request that came as a whole, if it takes no longer than the way to a thread.
+        Otherwise what it asks, where that was read; None where all of it is to be looked at again.
 
-        Otherwise what it asks, where that was read; None where it was not looked at.
+        vector, rest: its body as the core read it.
         """
         operation, hosted, access, namespace, counter = route
-        if len(body) > self._at_once_bytes or self._indexes.get(hosted.name) is not hosted:
+        if self._indexes.get(hosted.name) is not hosted:
             return None
         began = time.perf_counter()
         status = 200
+        command: AnyCommand
         try:
-            result = hosted.at_once(operation, access, body, namespace)
-            if not isinstance(result, bytes):
-                return result
+            if vector is None:
+                command = operation.command(rest, namespace, "")
+                result = hosted.at_once(access, command)
+            elif operation is not QUERY or (asked := asked_of(rest, namespace)) is None:
+                return None
+            else:
+                command = query = replace(asked.query, vector=vector)
+                result = hosted.query_at_once(query, asked.kind)
+            if result is None:
+                return command
         except Exception as error:
             status, result = failed(operation.name, error)
         seconds = time.perf_counter() - began
         counter.count(status, seconds)
         if self._log_access:
             _log_line("POST", client, hosted.name, operation.name, status, len(result), seconds)
-        return Answer(status, result)
+        return status, result
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Every error has a response."""
@@ -119,8 +135,7 @@ class Api:
             undo()
         else:
             await _send(scope, send, status, result)
-        client = (scope.get("client") or ("",))[0]
-        self._note(method, client, target, status, len(result), time.perf_counter() - began)
+        self._note(method, scope.get("client"), target, status, len(result), time.perf_counter() - began)
 
     def _target(self, raw_path: bytes) -> _Target:
         first, _, rest = raw_path.removeprefix(b"/").partition(b"/")
@@ -147,7 +162,7 @@ class Api:
             raise TooSlow(f"the body did not arrive within {self._limits.body_seconds:g} seconds") from None
 
     def _note(
-        self, method: str, client: str, target: _Target, status: int, size: int, seconds: float
+        self, method: str, client: _Client, target: _Target, status: int, size: int, seconds: float
     ) -> None:
         name = target.hosted.name if target.hosted else ""
         # What a client made up must not become a label.
@@ -158,11 +173,11 @@ class Api:
 
 
 def _log_line(
-    method: str, client: str, index: str, endpoint: str, status: int, size: int, seconds: float
+    method: str, client: _Client, index: str, endpoint: str, status: int, size: int, seconds: float
 ) -> None:
     line = {
         "time": round(time.time(), 3),
-        "client": client,
+        "client": client[0] if client else "",
         "method": method,
         "index": index,
         "endpoint": endpoint,

@@ -20,7 +20,7 @@ from clew.wire import document
 class App:
     """The application that serves `indexes` by name; that of the name "" needs no name in its URL.
 
-    route, at_once: see `Api`; for connections that can do without ASGI.
+    route, at_once, short_bytes_max: see `Api`; for connections that can do without ASGI.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class App:
         self._indexes, self._metrics = indexes, Metrics()
         self._api = Api(indexes, limits or Limits(), self._metrics, log_access=log_access)
         self.route, self.at_once = self._api.route, self._api.at_once
+        self.short_bytes_max = self._api.short_bytes_max
         self._pages = {
             "/health": self._health,
             "/ready": self._ready,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from clew.commands import AnyCommand
@@ -14,11 +12,8 @@ EXCHANGE = "clew.exchange"
 _JSON = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
 
 
-class Answer(NamedTuple):
-    """A status and a body of JSON."""
-
-    status: int
-    body: bytes
+Answer = tuple[int, bytes]
+"""A status and a body of JSON."""
 
 
 class Exchange:
@@ -48,17 +43,19 @@ class Exchange:
         cycle.response_started = cycle.response_complete = True
         more = b"" if cycle.keep_alive else b"connection: close\r\n"
         shown = b"" if cycle.scope["method"] == "HEAD" else body
-        cycle.transport.write(segment(status, cycle.default_headers, more, len(body), shown))
+        begun = opening(status, cycle.default_headers)
+        cycle.transport.write(segment(begun, more, len(body), shown))
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
 
 
-def segment(status: int, headers: list[tuple[bytes, bytes]], more: bytes, size: int, body: bytes) -> bytes:
+def segment(opening: bytes, more: bytes, size: int, body: bytes) -> bytes:
     """Head and body in one: each by itself would be waited for."""
-    parts = [STATUS_LINE[status]]
-    for name, value in headers:
-        parts += name, b": ", value, b"\r\n"
-    parts += more, _JSON % size, body
-    return b"".join(parts)
+    return b"".join((opening, more, _JSON % size, body))
+
+
+def opening(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """How the head of an answer begins: uvicorn's lines."""
+    return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,7 +18,7 @@ from clew.errors import ClewError, ClientError
 from clew.server.auth import Access, Tokens
 from clew.server.cursors import Owners
 from clew.server.metrics import State
-from clew.server.pace import Quick, Slow
+from clew.server.pace import INLINE_TOP_K_MAX, Quick, Slow, kind_of
 from clew.server.reading import command_of
 from clew.wire import Operation
 
@@ -32,7 +32,6 @@ _EMPTY: dict[type[AnyCommand], Any] = {FetchNext: [], EndQuery: "Success"}
 # walks the graph for few results, further batches like the last. It holds up nobody; where it does, `pace`
 # finds out. All else may take long.
 MAYBE_QUICK = frozenset({"query", "resumable-query-next"})
-INLINE_TOP_K_MAX = 100
 INLINE_BODY_MAX = 64 * 1024
 # Of one request, which is all or none: more would hold up other writes for many seconds.
 RECORDS_MAX = 100_000
@@ -82,20 +81,30 @@ class Hosted:
         self._quick, self._slow = Quick(), Slow()
         self._owners = Owners()
 
-    def at_once(
-        self, operation: Operation, access: Access, body: bytes, namespace: str
-    ) -> bytes | AnyCommand:
-        """The result as JSON of an operation that is `MAYBE_QUICK`, or its command where it is not quick."""
-        command = command_of(operation, body, namespace)
-        if not self._is_quick(command):
-            return command
-        began, busy = time.perf_counter(), time.thread_time()
-        result = _encode({"result": operation.result(self._executed(access, command))})
+    def at_once(self, access: Access, command: AnyCommand) -> bytes | None:
+        """The result of a command as JSON, if its operation is `MAYBE_QUICK` and it is quick indeed."""
         if isinstance(command, Query):
-            self._slow.note(command, time.thread_time() - busy)
-        elif isinstance(command, FetchNext):
-            self._quick.note(command.uuid, time.perf_counter() - began)
-        return result
+            return self.query_at_once(command, kind_of(command))
+        if not isinstance(command, FetchNext) or not self._quick.take(command.uuid):
+            return None
+        if command.additional_k > INLINE_TOP_K_MAX:
+            return None
+        began = time.perf_counter()
+        answer = self._executed(access, command)
+        self._quick.note(command.uuid, time.perf_counter() - began)
+        return _encode({"result": answer})
+
+    def query_at_once(self, query: Query, kind: Hashable) -> bytes | None:
+        """The same for a query. kind: that of `kind_of`."""
+        slow = self._slow
+        if kind is None or (slow.pauses and slow.pausing(kind)):
+            return None
+        began = time.perf_counter()
+        answer = self.engine.execute(query)
+        seconds = time.perf_counter() - began
+        if slow.pauses or seconds > slow.seconds_max:
+            slow.note(kind, seconds)
+        return _encode({"result": answer})
 
     async def answer(
         self, operation: Operation, access: Access, body: bytes, namespace: str, query_string: str
@@ -106,8 +115,9 @@ class Hosted:
             return command_of(operation, body, namespace, query_string)
 
         if operation.name in MAYBE_QUICK and len(body) <= INLINE_BODY_MAX:
-            said = self.at_once(operation, access, body, namespace)
-            return (said, None) if isinstance(said, bytes) else await self.carried(operation, access, said)
+            asked = command()
+            result = self.at_once(access, asked)
+            return await self.carried(operation, access, asked) if result is None else (result, None)
         if operation.name == "upsert-data":  # what models take long for, writes need not wait for
             texts = await self._on(self._texts, lambda: self._embedded(command()))
             done = await self._on(self._writes, lambda: self._carry(operation, access, texts))
@@ -124,15 +134,6 @@ class Hosted:
         if isinstance(command, FetchNext):
             self._quick.note(command.uuid, done.seconds)
         return done.result, self._undoing(done)
-
-    def _is_quick(self, command: AnyCommand) -> bool:
-        if isinstance(command, Query):
-            dense = command.data is None and command.sparse_vector is None
-            few = command.top_k <= INLINE_TOP_K_MAX
-            return dense and few and not command.filter and command not in self._slow
-        if isinstance(command, FetchNext):
-            return self._quick.take(command.uuid) and command.additional_k <= INLINE_TOP_K_MAX
-        return False
 
     def _undoing(self, done: _Done) -> Callable[[], None] | None:
         command = done.command

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from clew._core import Head
 from clew.commands import AnyCommand
-from clew.server.exchange import EXCHANGE, Answer, Exchange, segment
-from clew.server.heads import is_plain, parted
-from clew.server.route import Route
+from clew.server.exchange import EXCHANGE, Exchange, opening, segment
+from clew.server.heads import has_body, understood, without_offer
+from clew.server.route import Quick, Route
 from clew.wire import failure
 
 # From the first byte of a request, or from the connection, to the end of its head.
@@ -23,13 +24,6 @@ STALLED_SECONDS_MAX = 60.0
 HELD_SECONDS_MAX = 1.0
 # Heads that are known of one connection. A client has few, one for each endpoint and namespace it uses.
 HEADS_MAX = 16
-
-
-class Quick(Protocol):
-    """What answers without ASGI. See `Api`."""
-
-    def route(self, path: bytes, authorization: bytes | None) -> Route | None: ...  # noqa: D102
-    def at_once(self, route: Route, body: bytes, client: str) -> Answer | AnyCommand | None: ...  # noqa: D102
 
 
 class Line(HttpToolsProtocol):
@@ -58,12 +52,15 @@ class Line(HttpToolsProtocol):
     _holding: asyncio.TimerHandle | None = None
     # When a request was last answered at once.
     _quiet_since = 0.0
+    # How answers begin, and the headers of which that was made.
+    _headers: list[tuple[bytes, bytes]] | None = None
+    _ok = b""
 
     def __init__(self, *arguments: Any, quick: Quick, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._quick = quick
         # What connections have said, they may say again: so a token is looked at once for each of them.
-        self._routes: dict[bytes, Route] = {}
+        self._known: list[tuple[Head, Route]] = []
 
     def connection_made(self, transport: Any) -> None:
         """It is there, and owes a request."""
@@ -79,9 +76,12 @@ class Line(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """A part of a request, or several requests."""
-        data, self._held = self._held + data, b""
-        if self._routes and not self._begun and self._is_idle() and not self.flow.write_paused:
-            data = self._answered(data)
+        if self._held:
+            data, self._held = self._held + data, b""
+        if self._known and not self._begun and not self.flow.write_paused:
+            cycle = self.cycle
+            if cycle is None or cycle.response_complete:
+                data = self._answered(data)
         if self._holding is not None and not self._held:
             self._let_go()
         if data:
@@ -107,7 +107,9 @@ class Line(HttpToolsProtocol):
         self._begun = self._in_head = True
 
     def on_headers_complete(self) -> None:
-        """Its head is complete: its body may come later."""
+        """Its head is complete: its body may come later. What raises is answered as what is no HTTP."""
+        if self.parser.should_upgrade() and has_body(self.headers):
+            raise ValueError("the parser takes the body for another protocol")
         super().on_headers_complete()
         extensions: Any = {EXCHANGE: Exchange(self.cycle, self._command)}
         self.scope["extensions"] = extensions
@@ -136,7 +138,7 @@ class Line(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like all that cannot be read."""
         body = failure(f"Missing or wrong input: {msg}", 400, "ClientError")
-        self.transport.write(segment(400, [], b"connection: close\r\n", len(body), body))
+        self.transport.write(segment(opening(400, []), b"connection: close\r\n", len(body), body))
         self.transport.close()
 
     def _answered(self, data: bytes) -> bytes:
@@ -144,21 +146,29 @@ class Line(HttpToolsProtocol):
 
         Only the first: several that come together take turns with those of others.
         """
-        parts = parted(data)
-        route = None if parts is None else self._routes.get(parts[0])
-        if parts is None or route is None:
+        for known in self._known:
+            if (read := known[0].read(data)) is not None:
+                break
+        else:
             return data
-        _, begin, end = parts
-        if len(data) < end:
+        end, vector, rest = read
+        if rest is None:
             self._held = data
             self._holding = self._holding or self.loop.call_later(HELD_SECONDS_MAX, self._pass_on)
             return b""
-        said = self._quick.at_once(route, data[begin:end], self.client[0] if self.client else "")
-        if not isinstance(said, Answer):
+        said = self._quick.at_once(known[1], vector, rest, self.client)
+        if said is None:
+            self._known.remove(known)  # it may be learnt anew
+            return data
+        if not isinstance(said, tuple):
             self._command = said
             return data
         status, body = said
-        self.transport.write(segment(status, self.server_state.default_headers, b"", len(body), body))
+        headers = self.server_state.default_headers
+        if headers is not self._headers:  # uvicorn makes new ones each second
+            self._headers, self._ok = headers, opening(200, headers)
+        begun = self._ok if status == 200 else opening(status, headers)
+        self.transport.write(segment(begun, b"", len(body), body))
         self.server_state.total_requests += 1
         self._quiet_since = self.loop.time()
         if self._until is not None:  # a head was awaited, and this was it
@@ -169,16 +179,20 @@ class Line(HttpToolsProtocol):
 
     def _learn(self, data: bytes) -> None:
         """Remember the head that was parsed, with which `data` begins, if it is of a short request."""
-        parser, headers, parts = self.parser, self.headers, parted(data)
+        parser, headers = self.parser, self.headers
         lasting = parser.should_keep_alive() and parser.get_http_version() == "1.1"
-        if parts is None or not lasting or parser.get_method() != b"POST":
+        if not lasting or parser.get_method() != b"POST":
             return
         token = next((value for name, value in headers if name == b"authorization"), None)
         route = self._quick.route(self.url, token)
-        if route is not None and is_plain(parts[0], self.url, headers, self.config.proxy_headers):
-            if len(self._routes) >= HEADS_MAX:
-                self._routes.clear()
-            self._routes[parts[0]] = route
+        if route is None:
+            return
+        most = self._quick.short_bytes_max
+        head = understood(data, self.url, headers, proxied=self.config.proxy_headers, most=most)
+        if head is not None:
+            if len(self._known) >= HEADS_MAX:
+                self._known.clear()
+            self._known.append((head, route))
 
     def _pass_on(self) -> None:
         """What was held is waited for no longer."""
@@ -192,16 +206,23 @@ class Line(HttpToolsProtocol):
         return held
 
     def _parse(self, data: bytes) -> None:
-        begun = self._in_head
-        self._parsed = b"" if self._begun else data
-        super().data_received(data)
+        in_head, end = self._in_head, 0
+        self._parsed, plain = b"", data
+        if not self._begun:
+            end = data.find(b"\r\n\r\n")
+            if end > HEAD_BYTES_MAX:
+                self._refuse_head()
+                return
+            plain = without_offer(data, end)
+            self._parsed = data if plain is data else b""
+        super().data_received(plain)
         self._parsed, self._command = b"", None
         if self.transport.is_closing():
             return
-        if begun and self._in_head:
+        if self._in_head and (in_head or end < 0):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self.send_400_response(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes")
+                self._refuse_head()
                 return
         else:
             self._head_bytes = 0
@@ -209,6 +230,9 @@ class Line(HttpToolsProtocol):
             self._await_head()
         else:
             self._until = None
+
+    def _refuse_head(self) -> None:
+        self.send_400_response(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes")
 
     def _is_idle(self) -> bool:
         """Whether no request is being answered."""

@@ -10,6 +10,7 @@ from clew.server.cursors import REMEMBERED_MAX
 
 # What took no longer is done at once the next time. Some 20 times as long as the way to a thread and back.
 INLINE_SECONDS_MAX = 0.001
+INLINE_TOP_K_MAX = 100
 # In these, one query of a kind that is slow holds the event loop up, to see whether it still is.
 PAUSE_MIN, PAUSE_MAX = 16, 4096
 
@@ -36,38 +37,42 @@ class Quick:
 
 
 class Slow:
-    """The kinds of queries of which the last that was done at once was slow. Others are taken to be quick.
+    """The kinds of queries that were slow when last done at once. Others are taken to be quick.
 
     After a pause, one of a kind is done at once again; if it is still slow, the next pause is twice as long.
-    What counts is the time on the processor: where that is scarce everything takes long, and a thread would
-    only add to it.
+    One that took long once may have waited for the processor: a kind is slow from the second in a row.
+
+    seconds_max: what takes longer is slow.
     """
 
-    def __init__(self) -> None:
-        self._pauses: OrderedDict[Hashable, tuple[int, int]] = (
-            OrderedDict()
-        )  # how long, and how many are left
+    seconds_max = INLINE_SECONDS_MAX
 
-    def __contains__(self, query: Query) -> bool:
-        """Whether `query`, which is about to be made, should be made by a thread."""
-        if not self._pauses or (kind := _kind(query)) not in self._pauses:
+    def __init__(self) -> None:
+        # How long the pause of a kind is, and how much of it is left; both are 0 after one that took long.
+        # Mostly there is none, and nobody need ask.
+        self.pauses: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()
+
+    def pausing(self, kind: Hashable) -> bool:
+        """Whether a query of a kind, which is about to be made, should be made by a thread."""
+        if kind not in self.pauses:
             return False
-        pause, left = self._pauses[kind]
-        self._pauses[kind] = pause, left - 1
+        pause, left = self.pauses[kind]
+        self.pauses[kind] = pause, left - 1
         return left > 0
 
-    def note(self, query: Query, busy_s: float) -> None:
-        """How long one took that was done at once, on the processor."""
-        if busy_s > INLINE_SECONDS_MAX:
-            kind = _kind(query)
-            pause = min(2 * self._pauses.pop(kind, (PAUSE_MIN // 2, 0))[0], PAUSE_MAX)
-            self._pauses[kind] = pause, pause
-            if len(self._pauses) > REMEMBERED_MAX:
-                self._pauses.popitem(last=False)
-        elif self._pauses:
-            self._pauses.pop(_kind(query), None)
+    def note(self, kind: Hashable, seconds: float) -> None:
+        """How long one took that was done at once."""
+        before = self.pauses.pop(kind, None)
+        if seconds > self.seconds_max:
+            pause = 0 if before is None else min(max(PAUSE_MIN, 2 * before[0]), PAUSE_MAX)
+            self.pauses[kind] = pause, pause
+            if len(self.pauses) > REMEMBERED_MAX:
+                self.pauses.popitem(last=False)
 
 
-def _kind(query: Query) -> Hashable:
-    """What makes queries of an index take about as long."""
+def kind_of(query: Query) -> Hashable:
+    """What makes queries of an index take about as long; None where it may be long."""
+    long = query.data is not None or query.sparse_vector is not None or query.filter
+    if long or query.top_k > INLINE_TOP_K_MAX:
+        return None
     return query.namespace, query.top_k.bit_length(), query.include
