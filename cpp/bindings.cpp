@@ -254,6 +254,7 @@ NB_MODULE(_core, m) {
   bind_sparse(m);
   bind_fusion(m);
   bind_json(m);
+  bind_vocabulary(m);
 
   m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);

@@ -361,6 +361,27 @@ def take_vector(text: builtins.bytes) -> tuple[NDArray[float32], builtins.bytes]
     object. The rest is not checked: if it is JSON, so is all of it, and the array is what it says under that key.
     """
 
+class Vocabulary:
+    """The terms of words, remembered for up to `words_max` of them."""
+
+    def __init__(self, words_max: int) -> None: ...
+    @property
+    def size(self) -> int:
+        """How many words are remembered."""
+
+    def count(
+        self, text: str, terms_of: Callable[[list[str]], list[int]]
+    ) -> tuple[list[int], list[int], int]:
+        """The terms of the words of `text`, which spaces part: each once, in the order in which they first occur; how
+        often each does; and how many words have one.
+
+        `terms_of`: the terms of words that are not remembered, int32; -1 stands for none. ValueError where it gives
+        not one for each.
+        """
+
+def spaced(text: str, letters: NDArray[uint64]) -> str:
+    """The text with a space for each character whose bit is not set in the bitmap `letters`."""
+
 def code_sums(
     instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]
 ) -> NDArray[int32]:
