@@ -57,10 +57,10 @@ Result<T> array_of(std::vector<T> values) {
 // finding ten among a thousand.
 class Hits {
  public:
-  explicit Hits(std::span<const Key> keys);
+  explicit Hits(std::span<const Key> keys) : keys_(keys.begin(), keys.end()) {}
   Hits(const Array<Slot>& slots, const Array<float>& distances);
 
-  std::size_t count() const { return hits_.size(); }
+  std::size_t count() const { return keys_.size(); }
   Result<Slot> slots() const;
   Result<float> distances() const;
   nanobind::bytes packed() const;  // the slots, as an array has them
@@ -71,12 +71,7 @@ class Hits {
                        const nanobind::callable& make) const;
 
  private:
-  struct Hit {
-    Slot slot;
-    float distance;
-  };
-
-  std::vector<Hit> hits_;
+  std::vector<Key> keys_;
 };
 
 inline void check_pair(std::size_t indices, std::size_t values) {
