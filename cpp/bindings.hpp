@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -72,6 +73,37 @@ class Hits {
 
  private:
   std::vector<Key> keys_;
+};
+
+// What many searches found: for each a row of up to `width`, nearest first, filled up with NO_SLOT at infinity.
+class FoundRows {
+ public:
+  FoundRows(std::size_t count, std::size_t width)
+      : width_(width),
+        slots_(new_array<Slot, 2>({count, width})),
+        distances_(new_array<float, 2>({count, width})),
+        counts_(new_array<std::uint32_t, 1>({count})) {
+    std::fill_n(slots_.second, count * width, NO_SLOT);
+    std::fill_n(distances_.second, count * width, std::numeric_limits<float>::infinity());
+  }
+
+  // Each row once, by any thread.
+  void put(std::size_t row, std::span<const Key> keys) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      slots_.second[row * width_ + i] = slot_of(keys[i]);
+      distances_.second[row * width_ + i] = distance_of(keys[i]);
+    }
+    counts_.second[row] = static_cast<std::uint32_t>(keys.size());
+  }
+
+  // Slots, distances, and how many of each row there are.
+  nanobind::tuple arrays() const { return nanobind::make_tuple(slots_.first, distances_.first, counts_.first); }
+
+ private:
+  std::size_t width_;
+  std::pair<Result<Slot, 2>, Slot*> slots_;
+  std::pair<Result<float, 2>, float*> distances_;
+  std::pair<Result<std::uint32_t>, std::uint32_t*> counts_;
 };
 
 inline void check_pair(std::size_t indices, std::size_t values) {

@@ -250,6 +250,21 @@ class Sparse:
         its index. `exhaustive`: score everything, skip nothing by bounds; the answer is the same.
         """
 
+    def search_many(
+        self,
+        offsets: NDArray[uint64],
+        indices: NDArray[int32],
+        values: NDArray[float32],
+        k: int,
+        idf: bool = False,
+        allowed: NDArray[uint64] | None = None,
+        threads: int = 1,
+    ) -> tuple[NDArray[uint32], NDArray[float32], NDArray[uint32]]:
+        """The same for many queries: slots (n, k), distances (n, k), and how many each row has.
+
+        Query i has the entries from offsets[i] to offsets[i + 1]. ValueError for offsets that do not fit.
+        """
+
     def cursor(
         self,
         indices: NDArray[int32],
