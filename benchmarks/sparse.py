@@ -302,15 +302,15 @@ def _to_the_end(corpus: Corpus, rounds: int) -> list[Record]:
     queries = corpus.queries[:30]
 
     def once(query: NDArray[np.int32]) -> int:
-        return len(lists.search(query, ones[: len(query)], 1, True, exhaustive=True)[0])
+        return lists.search(query, ones[: len(query)], 1, True, exhaustive=True).count
 
     def sorted_once(query: NDArray[np.int32]) -> int:
-        return len(lists.search(query, ones[: len(query)], corpus.size, True, exhaustive=True)[0])
+        return lists.search(query, ones[: len(query)], corpus.size, True, exhaustive=True).count
 
     def read(query: NDArray[np.int32]) -> int:
         cursor, n = lists.cursor(query, ones[: len(query)], True), 0
         while True:
-            given = len(cursor.next(BATCH)[0])
+            given = cursor.next(BATCH).count  # no array: an index answers without
             n += given
             if given < BATCH:  # there are no more
                 return n

@@ -90,13 +90,7 @@ class SparseQuery::Window {
     const float* values = part.term->seen.postings->values.get();
     const float weight = part.term->weight;
     float* sums = sums_.data();
-    std::size_t i = start;
-    for (; i + LANES <= stop; i += LANES) {  // the products of several are made together
-      float products[LANES];
-      for (std::size_t j = 0; j < LANES; ++j) products[j] = product(weight, values[i + j]);
-      for (std::size_t j = 0; j < LANES; ++j) sums[slots[i + j] - first] += products[j];
-    }
-    for (; i < stop; ++i) sums[slots[i] - first] += product(weight, values[i]);
+    for (std::size_t i = start; i < stop; ++i) sums[slots[i] - first] += product(weight, values[i]);
   }
 
   // f(slot, sum) for every slot that was touched, in order of slot; afterwards none is.
