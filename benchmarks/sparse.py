@@ -148,14 +148,20 @@ Search = Callable[[NDArray[np.int32]], tuple[Any, Any]]
 Searches = Callable[[list[NDArray[np.int32]]], Any]  # many queries in one call
 
 
-def clew_search(corpus: Corpus) -> Search:
+def clew_pair(corpus: Corpus) -> tuple[Search, Searches]:
     lists, ones = corpus.lists(), np.ones(100, np.float32)
 
     def search(query: NDArray[np.int32]) -> tuple[Any, Any]:
         slots, distances = lists.search(query, ones[: len(query)], K, True)
         return slots, -distances
 
-    return search
+    def searches(queries: list[NDArray[np.int32]]) -> Any:
+        offsets = np.cumsum([0, *map(len, queries)], dtype=np.uint64)
+        words = np.concatenate(queries)
+        slots, distances, _ = lists.search_many(offsets, words, np.ones(len(words), np.float32), K, True)
+        return slots, -distances
+
+    return search, searches
 
 
 def bm25s_pair(corpus: Corpus, backend: str) -> tuple[Search, Searches]:
@@ -237,9 +243,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _top(corpus: Corpus, rounds: int) -> list[Record]:
-    ours = clew_search(corpus)
+    ours, ours_together = clew_pair(corpus)
     engines: dict[tuple[str, str], Search] = {("top 10", "clew"): ours}
-    together: dict[str, Searches] = {"clew": lambda queries: [ours(query) for query in queries]}
+    together: dict[str, Searches] = {"clew": ours_together}
     for backend in ("numpy", "numba"):
         try:
             engines["top 10", f"bm25s {backend}"], together[f"bm25s {backend}"] = bm25s_pair(corpus, backend)
@@ -268,7 +274,7 @@ def _top(corpus: Corpus, rounds: int) -> list[Record]:
 
 
 def _together(corpus: Corpus, engines: dict[str, Searches], rounds: int) -> list[Record]:
-    """All queries in one call, where an engine has one for many: what is spent once per call is spread."""
+    """All queries in one call: what is spent once per call is spread."""
     taken = in_turn(
         {name: (lambda call=call: each_call(call, [corpus.queries], 1)) for name, call in engines.items()},
         rounds,
@@ -296,15 +302,15 @@ def _to_the_end(corpus: Corpus, rounds: int) -> list[Record]:
     queries = corpus.queries[:30]
 
     def once(query: NDArray[np.int32]) -> int:
-        return len(lists.search(query, ones[: len(query)], 1, True, exhaustive=True)[0])
+        return lists.search(query, ones[: len(query)], 1, True, exhaustive=True).count
 
     def sorted_once(query: NDArray[np.int32]) -> int:
-        return len(lists.search(query, ones[: len(query)], corpus.size, True, exhaustive=True)[0])
+        return lists.search(query, ones[: len(query)], corpus.size, True, exhaustive=True).count
 
     def read(query: NDArray[np.int32]) -> int:
         cursor, n = lists.cursor(query, ones[: len(query)], True), 0
         while True:
-            given = len(cursor.next(BATCH)[0])
+            given = cursor.next(BATCH).count  # no array: an index answers without
             n += given
             if given < BATCH:  # there are no more
                 return n

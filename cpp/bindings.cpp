@@ -76,24 +76,14 @@ nb::tuple search_many(const Graph& graph, const Matrix& queries, std::size_t k, 
                       const std::optional<Bitmap>& allowed, unsigned threads) {
   check_dimension(queries.shape(1), graph);
   const std::size_t count = queries.shape(0);
-  auto [slots, slot] = new_array<Slot, 2>({count, k});
-  auto [distances, distance] = new_array<float, 2>({count, k});
-  auto [counts, found] = new_array<std::uint32_t, 1>({count});
-  std::fill_n(slot, count * k, NO_SLOT);
-  std::fill_n(distance, count * k, std::numeric_limits<float>::infinity());
+  FoundRows found(count, k);
   {
     const nb::gil_scoped_release released;
-    const auto emit = [&, slot = slot, distance = distance, found = found](Slot row, std::span<const Key> keys) {
-      for (std::size_t i = 0; i < keys.size(); ++i) {
-        slot[row * k + i] = slot_of(keys[i]);
-        distance[row * k + i] = distance_of(keys[i]);
-      }
-      found[row] = static_cast<std::uint32_t>(keys.size());
-    };
+    const auto emit = [&](Slot row, std::span<const Key> keys) { found.put(row, keys); };
     const Queries many{queries.data(), static_cast<Slot>(count)};
     search_together(graph, many, k, allowed_of(allowed), {.ef = ef, .once = true}, threads, emit);
   }
-  return nb::make_tuple(slots, distances, counts);
+  return found.arrays();
 }
 
 Slot apply(Graph& graph, const Matrix& added, const Slots& removed, Seq seq, unsigned threads) {
@@ -254,6 +244,7 @@ NB_MODULE(_core, m) {
   bind_sparse(m);
   bind_fusion(m);
   bind_requests(m);
+  bind_vocabulary(m);
 
   m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);

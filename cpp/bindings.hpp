@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -22,12 +23,13 @@ namespace clew {
 
 Metric metric_named(const std::string& name);
 
-// Add to the module what answers are made of, what sparse queries need, and hybrid ones, and what reads requests. Graph
-// must be known to it already.
+// Add to the module what answers are made of, what sparse queries need, and hybrid ones, what reads requests, and what
+// counts words. Graph must be known to it already.
 void bind_hits(nanobind::module_& m);
 void bind_sparse(nanobind::module_& m);
 void bind_fusion(nanobind::module_& m);
 void bind_requests(nanobind::module_& m);
+void bind_vocabulary(nanobind::module_& m);
 
 template <class T>
 using Array = nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;
@@ -56,10 +58,10 @@ Result<T> array_of(std::vector<T> values) {
 // finding ten among a thousand.
 class Hits {
  public:
-  explicit Hits(std::span<const Key> keys);
+  explicit Hits(std::span<const Key> keys) : keys_(keys.begin(), keys.end()) {}
   Hits(const Array<Slot>& slots, const Array<float>& distances);
 
-  std::size_t count() const { return hits_.size(); }
+  std::size_t count() const { return keys_.size(); }
   Result<Slot> slots() const;
   Result<float> distances() const;
   nanobind::bytes packed() const;  // the slots, as an array has them
@@ -73,12 +75,38 @@ class Hits {
  private:
   std::vector<std::int64_t> each_of(nanobind::handle numbers) const;
 
-  struct Hit {
-    Slot slot;
-    float distance;
-  };
+  std::vector<Key> keys_;
+};
 
-  std::vector<Hit> hits_;
+// What many searches found: for each a row of up to `width`, nearest first, filled up with NO_SLOT at infinity.
+class FoundRows {
+ public:
+  FoundRows(std::size_t count, std::size_t width)
+      : width_(width),
+        slots_(new_array<Slot, 2>({count, width})),
+        distances_(new_array<float, 2>({count, width})),
+        counts_(new_array<std::uint32_t, 1>({count})) {
+    std::fill_n(slots_.second, count * width, NO_SLOT);
+    std::fill_n(distances_.second, count * width, std::numeric_limits<float>::infinity());
+  }
+
+  // Each row once, by any thread.
+  void put(std::size_t row, std::span<const Key> keys) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      slots_.second[row * width_ + i] = slot_of(keys[i]);
+      distances_.second[row * width_ + i] = distance_of(keys[i]);
+    }
+    counts_.second[row] = static_cast<std::uint32_t>(keys.size());
+  }
+
+  // Slots, distances, and how many of each row there are.
+  nanobind::tuple arrays() const { return nanobind::make_tuple(slots_.first, distances_.first, counts_.first); }
+
+ private:
+  std::size_t width_;
+  std::pair<Result<Slot, 2>, Slot*> slots_;
+  std::pair<Result<float, 2>, float*> distances_;
+  std::pair<Result<std::uint32_t>, std::uint32_t*> counts_;
 };
 
 inline void check_pair(std::size_t indices, std::size_t values) {

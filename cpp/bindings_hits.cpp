@@ -100,45 +100,41 @@ Metric metric_named(const std::string& name) {
   throw std::invalid_argument("metric is '" + name + "', expected COSINE, EUCLIDEAN or DOT_PRODUCT");
 }
 
-Hits::Hits(std::span<const Key> keys) {
-  hits_.reserve(keys.size());
-  for (const Key key : keys) hits_.push_back({slot_of(key), distance_of(key)});
-}
-
 Hits::Hits(const Array<Slot>& slots, const Array<float>& distances) {
   if (slots.size() != distances.size()) {
     throw std::invalid_argument("got " + std::to_string(slots.size()) + " slots and " +
                                 std::to_string(distances.size()) + " distances");
   }
-  for (std::size_t i = 0; i < slots.size(); ++i) hits_.push_back({slots.data()[i], distances.data()[i]});
+  keys_.reserve(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) keys_.push_back(make_key(distances.data()[i], slots.data()[i]));
 }
 
 Result<Slot> Hits::slots() const {
-  auto [result, out] = new_array<Slot, 1>({hits_.size()});
-  for (const Hit& hit : hits_) *out++ = hit.slot;
+  auto [result, out] = new_array<Slot, 1>({keys_.size()});
+  for (const Key key : keys_) *out++ = slot_of(key);
   return result;
 }
 
 Result<float> Hits::distances() const {
-  auto [result, out] = new_array<float, 1>({hits_.size()});
-  for (const Hit& hit : hits_) *out++ = hit.distance;
+  auto [result, out] = new_array<float, 1>({keys_.size()});
+  for (const Key key : keys_) *out++ = distance_of(key);
   return result;
 }
 
 nb::bytes Hits::packed() const {
   std::vector<Slot> slots;
-  slots.reserve(hits_.size());
-  for (const Hit& hit : hits_) slots.push_back(hit.slot);
+  slots.reserve(keys_.size());
+  for (const Key key : keys_) slots.push_back(slot_of(key));
   return nb::bytes(slots.data(), slots.size() * sizeof(Slot));
 }
 
 std::vector<std::int64_t> Hits::each_of(nb::handle numbers) const {
   const Buffer buffer(numbers);
   std::vector<std::int64_t> result;
-  result.reserve(hits_.size());
-  for (const Hit& hit : hits_) {
-    if (hit.slot >= buffer.numbers().size()) throw std::out_of_range("slot has no number");
-    result.push_back(buffer.numbers()[hit.slot]);
+  result.reserve(keys_.size());
+  for (const Key key : keys_) {
+    if (slot_of(key) >= buffer.numbers().size()) throw std::out_of_range("slot has no number");
+    result.push_back(buffer.numbers()[slot_of(key)]);
   }
   return result;
 }
@@ -153,14 +149,14 @@ nb::bytes Hits::packed_of(nb::handle numbers) const {
 nb::list Hits::named(const nb::list& names, const std::optional<std::string>& metric_name,
                      const nb::callable& make) const {
   const std::optional<Metric> metric = scale_named(metric_name);
-  for (const Hit& hit : hits_) {
-    if (hit.slot >= names.size()) throw std::out_of_range("slot has no name");
+  for (const Key key : keys_) {
+    if (slot_of(key) >= names.size()) throw std::out_of_range("slot has no name");
   }
   // The names lie anywhere in memory: all are asked for before the first is waited for.
-  const auto name_of = [&](const Hit& hit) { return PyList_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(hit.slot)); };
-  for (const Hit& hit : hits_) __builtin_prefetch(name_of(hit), 1);
+  const auto name_of = [&](Key key) { return PyList_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(slot_of(key))); };
+  for (const Key key : keys_) __builtin_prefetch(name_of(key), 1);
   nb::list result;
-  for (const Hit& hit : hits_) result.append(make(nb::handle(name_of(hit)), score(hit.distance, metric)));
+  for (const Key key : keys_) result.append(make(nb::handle(name_of(key)), score(distance_of(key), metric)));
   return result;
 }
 

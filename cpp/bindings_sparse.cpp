@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "parallel.hpp"
 #include "ranking.hpp"
 #include "sparse.hpp"
 #include "sparse_search.hpp"
@@ -46,15 +47,21 @@ class KeptSparseCursor {
   SparseCursor cursor_;
 };
 
-Slot apply(Sparse& sparse, const Array<std::uint64_t>& offsets, const Array<std::int32_t>& indices,
-           const Array<float>& values, const Array<Slot>& removed, Seq seq) {
+SparseRows rows_of(const Array<std::uint64_t>& offsets, const Array<std::int32_t>& indices,
+                   const Array<float>& values) {
   check_pair(indices.size(), values.size());
   const std::span<const std::uint64_t> bounds{offsets.data(), offsets.size()};
   if (bounds.empty() || bounds.front() != 0 || bounds.back() != indices.size() || !std::ranges::is_sorted(bounds)) {
     throw std::invalid_argument("offsets must rise from 0 to the number of entries");
   }
+  return {bounds, indices.data(), values.data()};
+}
+
+Slot apply(Sparse& sparse, const Array<std::uint64_t>& offsets, const Array<std::int32_t>& indices,
+           const Array<float>& values, const Array<Slot>& removed, Seq seq) {
+  const SparseRows added = rows_of(offsets, indices, values);
   const nb::gil_scoped_release released;
-  return sparse.apply({bounds, indices.data(), values.data()}, {removed.data(), removed.size()}, seq);
+  return sparse.apply(added, {removed.data(), removed.size()}, seq);
 }
 
 Hits search(const Sparse& sparse, const Array<std::int32_t>& indices, const Array<float>& values, std::size_t k,
@@ -72,6 +79,28 @@ Hits search(const Sparse& sparse, const Array<std::int32_t>& indices, const Arra
     query.best(k, admitted, keys);
   }
   return Hits(keys);
+}
+
+nb::tuple search_many(const Sparse& sparse, const Array<std::uint64_t>& offsets, const Array<std::int32_t>& indices,
+                      const Array<float>& values, std::size_t k, bool idf, const std::optional<Bitmap>& allowed,
+                      unsigned threads) {
+  const SparseRows queries = rows_of(offsets, indices, values);
+  FoundRows found(queries.size(), k);
+  {
+    const nb::gil_scoped_release released;
+    const Allowed admitted = allowed_of(allowed);
+    in_parallel(0, static_cast<Slot>(queries.size()), threads, [&] {
+      return [&, keys = std::vector<Key>()](Slot row) mutable {
+        const std::size_t start = queries.offsets[row];
+        const std::size_t size = queries.offsets[row + 1] - start;
+        keys.clear();
+        SparseQuery(sparse, {queries.indices + start, size}, {queries.values + start, size}, idf, {})
+            .best(k, admitted, keys);
+        found.put(row, keys);
+      };
+    });
+  }
+  return found.arrays();
 }
 
 nb::tuple rows(const Sparse& sparse, const Array<Slot>& slots) {
@@ -118,6 +147,8 @@ void bind_sparse(nb::module_& m) {
       .def("apply", &apply, "offsets"_a, "indices"_a, "values"_a, "removed"_a, "seq"_a)
       .def("search", &search, "indices"_a, "values"_a, "k"_a, "idf"_a = false, "allowed"_a = nb::none(),
            "exhaustive"_a = false)
+      .def("search_many", &search_many, "offsets"_a, "indices"_a, "values"_a, "k"_a, "idf"_a = false,
+           "allowed"_a = nb::none(), "threads"_a = 1)
       .def(
           "cursor",
           [](std::shared_ptr<Sparse> sparse, const Array<std::int32_t>& indices, const Array<float>& values, bool idf,

@@ -13,41 +13,60 @@ namespace {
 
 constexpr std::size_t FEW = 128;            // up to so many are kept sorted while scanning for them
 constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at least
-constexpr std::size_t STRETCH_GROWTH = 32;  // each stretch is longer than the last: passes over the rest stay few
+constexpr std::size_t STRETCH_GROWTH = 64;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
 constexpr std::size_t COMPARISON_SORT_MAX = 128;
-constexpr unsigned SHORT_DIGIT = 9;  // bits; the counts of longer digits cost more than they save where keys are few
-constexpr unsigned LONG_DIGIT = 11;
-constexpr std::size_t LONG_DIGIT_MIN = 8192;
+constexpr unsigned DIGIT = 9;  // bits; the counts of longer digits cost more than they save
 constexpr Key EVERYTHING = ~Key{0};
 
 // How many bits the distances of some keys, above the smallest of them, take; and the smallest.
 unsigned width_of(std::span<const Key> keys, Key& smallest) {
-  const auto [least, most] = std::ranges::minmax(keys);
-  smallest = least >> 32 << 32;
-  return static_cast<unsigned>(std::bit_width((most - smallest) >> 32));
+  std::uint32_t least = ~std::uint32_t{0};
+  std::uint32_t most = 0;
+  for (const Key key : keys) {
+    least = std::min(least, static_cast<std::uint32_t>(key >> 32));
+    most = std::max(most, static_cast<std::uint32_t>(key >> 32));
+  }
+  smallest = Key{least} << 32;
+  return static_cast<unsigned>(std::bit_width(most - least));
+}
+
+// How many keys have each value of a digit, and so where those of each begin.
+using Counts = std::array<std::uint32_t, (1 << DIGIT) + 1>;
+
+// Moves keys to where their digit says, and keeps the order of those that have the same. From both ends at once: each
+// key waits for the last one of its digit, and two chains of them wait at the same time.
+template <class Digit>
+void distribute(std::span<const Key> from, Key* to, Counts& starts, Digit digit) {
+  Counts stops;
+  std::copy(starts.begin() + 1, starts.end(), stops.begin());
+  std::size_t first = 0;
+  std::size_t last = from.size();
+  while (last - first >= 2) {
+    const Key early = from[first++];
+    const Key late = from[--last];
+    to[starts[digit(early)]++] = early;
+    to[--stops[digit(late)]] = late;
+  }
+  if (first < last) to[starts[digit(from[first])]] = from[first];
 }
 
 // Sorts by two digits of the distance, the lower one first: it begins at bit `from` of a key's upper half.
-template <unsigned DIGIT>
 void sort_by_digits(std::span<Key> keys, Key* buffer, Key smallest, unsigned from) {
-  constexpr std::size_t VALUES = 1 << DIGIT;
-  const auto low = [=](Key key) { return (key - smallest) >> (32 + from) & (VALUES - 1); };
+  const auto low = [=](Key key) { return (key - smallest) >> (32 + from) & ((1 << DIGIT) - 1); };
   const auto high = [=](Key key) { return (key - smallest) >> (32 + from + DIGIT); };
-  std::array<std::uint32_t, VALUES> lows{};
-  std::array<std::uint32_t, VALUES> highs{};
+  Counts lows{};
+  Counts highs{};
   for (const Key key : keys) {
-    ++lows[low(key)];
-    ++highs[high(key)];
+    ++lows[low(key) + 1];
+    ++highs[high(key) + 1];
   }
-  std::uint32_t low_at = 0;
-  std::uint32_t high_at = 0;
-  for (std::size_t i = 0; i < VALUES; ++i) {
-    low_at += std::exchange(lows[i], low_at);
-    high_at += std::exchange(highs[i], high_at);
+  for (std::size_t i = 1; i < lows.size(); ++i) {
+    lows[i] += lows[i - 1];
+    highs[i] += highs[i - 1];
   }
-  for (const Key key : keys) buffer[lows[low(key)]++] = key;
-  for (std::size_t i = 0; i < keys.size(); ++i) keys[highs[high(buffer[i])]++] = buffer[i];
+  distribute(keys, buffer, lows, low);
+  distribute({buffer, keys.size()}, keys.data(), highs, high);
 }
 
 // Sorts by distance and keeps the order of equal distances, so that keys that come in order of slot leave in order of
@@ -59,13 +78,8 @@ void sort_stretch(std::span<Key> keys, Key* buffer) {
   }
   Key smallest = 0;
   const unsigned width = width_of(keys, smallest);
-  const unsigned digit = keys.size() < LONG_DIGIT_MIN ? SHORT_DIGIT : LONG_DIGIT;
-  const unsigned rest = width > 2 * digit ? width - 2 * digit : 0;
-  if (digit == SHORT_DIGIT) {
-    sort_by_digits<SHORT_DIGIT>(keys, buffer, smallest, rest);
-  } else {
-    sort_by_digits<LONG_DIGIT>(keys, buffer, smallest, rest);
-  }
+  const unsigned rest = width > 2 * DIGIT ? width - 2 * DIGIT : 0;
+  sort_by_digits(keys, buffer, smallest, rest);
   if (rest == 0) return;
   const auto alike = [&](std::size_t a, std::size_t b) {
     return (keys[a] - smallest) >> (32 + rest) == (keys[b] - smallest) >> (32 + rest);
@@ -103,7 +117,8 @@ void Ranking::select(std::size_t count) {
   stretch_ = first ? count : std::max({count, STRETCH_MIN, stretch_ * STRETCH_GROWTH});
   if (first && count <= FEW) return select_few(count);
   const Key pivot = pivot_for(stretch_);
-  if (first && pivot == EVERYTHING) {
+  if (pivot == EVERYTHING) {
+    if (!first) std::erase_if(rest_, [&](Key key) { return key <= floor_; });
     sorted_.swap(rest_);
   } else {
     take_until(pivot);

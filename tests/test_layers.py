@@ -16,8 +16,8 @@ SOURCE = ROOT / "src" / "clew"
 
 ROWS = [
     {"errors", "types", "config"},
-    {"commands"},
-    {"filters", "text", "_core"},
+    {"commands", "_core"},
+    {"filters", "text"},
     {"engine"},
     {"wire"},
     {"backends"},

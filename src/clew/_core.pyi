@@ -253,6 +253,21 @@ class Sparse:
         its index. `exhaustive`: score everything, skip nothing by bounds; the answer is the same.
         """
 
+    def search_many(
+        self,
+        offsets: NDArray[uint64],
+        indices: NDArray[int32],
+        values: NDArray[float32],
+        k: int,
+        idf: bool = False,
+        allowed: NDArray[uint64] | None = None,
+        threads: int = 1,
+    ) -> tuple[NDArray[uint32], NDArray[float32], NDArray[uint32]]:
+        """The same for many queries: slots (n, k), distances (n, k), and how many each row has.
+
+        Query i has the entries from offsets[i] to offsets[i + 1]. ValueError for offsets that do not fit.
+        """
+
     def cursor(
         self,
         indices: NDArray[int32],
@@ -374,6 +389,27 @@ def take_vector(text: builtins.bytes) -> tuple[NDArray[float32], builtins.bytes]
     None where that is not plain to see: another value, an empty array, the key twice, a key with an escape, a number beyond float32, no
     object. The rest is not checked: if it is JSON, so is all of it, and the array is what it says under that key.
     """
+
+class Vocabulary:
+    """The terms of words, remembered for up to `words_max` of them."""
+
+    def __init__(self, words_max: int) -> None: ...
+    @property
+    def size(self) -> int:
+        """How many words are remembered."""
+
+    def count(
+        self, text: str, terms_of: Callable[[list[str]], list[int]]
+    ) -> tuple[list[int], list[int], int]:
+        """The terms of the words of `text`, which spaces part: each once, in the order in which they first occur; how
+        often each does; and how many words have one.
+
+        `terms_of`: the terms of words that are not remembered, int32; -1 stands for none. ValueError where it gives
+        not one for each.
+        """
+
+def spaced(text: str, letters: NDArray[uint64]) -> str:
+    """The text with a space for each character whose bit is not set in the bitmap `letters`."""
 
 def code_sums(
     instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]

@@ -69,6 +69,18 @@ def test_scores_are_the_golden_numbers_to_the_last_digit() -> None:
     assert _core.shortest(-lists.search(*arrays([(2, 0.5), (3, 0.5)]), 1, True)[1]) == [0.26666638]
 
 
+def test_many_queries_need_offsets_that_fit() -> None:
+    lists = _core.Sparse()
+    lists.apply(*rows(SIDES), NONE, 1)
+    assert lists.search_many(*rows([]), 10)[0].shape == (0, 10)
+    slots, distances, counts = lists.search_many(*rows([[(9, 1.0)], [(3, 1.0)]]), 2)
+    assert counts.tolist() == [0, 1]
+    assert slots[1].tolist() == [2, 2**32 - 1]
+    assert distances[1].tolist() == pytest.approx([-0.4, np.inf])
+    with pytest.raises(ValueError, match="offsets must rise"):
+        lists.search_many(np.array([0, 2], np.uint64), *arrays([(1, 1.0)]), 10)
+
+
 VALUES = st.one_of(
     st.floats(-4, 4, width=32),
     st.integers(-3, 3).map(float),
@@ -98,6 +110,12 @@ def test_every_way_to_ask_gives_the_ranking_of_a_plain_loop(
             continue
         for k in (1, 3, 1000):
             assert found(kept.lists.search(*arrays(query), k, idf, allowed)) == truth[:k]
+            slots, distances, counts = kept.lists.search_many(
+                *rows([query, query]), k, idf, allowed, threads=2
+            )
+            assert counts.tolist() == [len(truth[:k])] * 2
+            for row, n in enumerate(counts.tolist()):
+                assert found((slots[row, :n], distances[row, :n])) == truth[:k]
         assert found(kept.lists.search(*arrays(query), 1000, idf, allowed, exhaustive=True)) == truth
         cursor, read = kept.lists.cursor(*arrays(query), idf, allowed), []
         while len((hits := cursor.next(int(rng.integers(1, 5))))[0]):

@@ -6,13 +6,36 @@ import math
 import re
 import threading
 from collections import Counter
+from zlib import crc32
 
 import pytest
 import Stemmer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clew import ClientError
 from clew.text.bm25 import TERMS_MAX, Bm25Encoder, stop_words
+from clew.text.words import words
 from clew.types import SparseVector
+
+ENCODERS = {language: Bm25Encoder(language) for language in Stemmer.algorithms()}
+# Words that come more than once, stop words of several languages, and any text.
+TEXTS = st.lists(
+    st.sampled_from(
+        [
+            "run",
+            "Running",
+            "the",
+            "THE",
+            "und",
+            "H\u00e4user",
+            "\u043a\u043d\u0438\u0433\u0438",
+            "\u0438",
+            "a1_b",
+        ]
+    )
+    | st.text(max_size=12)
+).map(" ".join)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +57,36 @@ def test_weights_are_those_of_the_formula(english: Bm25Encoder) -> None:
     expected = [tf * 2.2 / (tf + saturation) for tf in counts.values()]
     [document] = english.encode_documents([text])
     assert document.values == pytest.approx(expected, abs=1e-12)
+
+
+def plainly(language: str, text: str) -> SparseVector:
+    """A document as the rules say it, one word after the other."""
+    kept = [word for word in words(text) if word not in stop_words(language)]
+    stems = Stemmer.Stemmer(language).stemWords(kept)
+    counts = Counter(crc32(stem.encode()) & 0x7FFFFFFF for stem in stems).most_common(TERMS_MAX)
+    saturation = 1.2 * (1 - 0.75 + 0.75 * len(kept) / 32)
+    return SparseVector(
+        [term for term, _ in counts], [tf * (1.2 + 1) / (tf + saturation) for _, tf in counts]
+    )
+
+
+def paired(document: SparseVector) -> dict[int, float]:
+    return dict(zip(document.indices, document.values, strict=True))
+
+
+@settings(deadline=None)
+@given(st.sampled_from(Stemmer.algorithms()), st.lists(TEXTS, max_size=4))
+def test_any_text_of_any_language_is_encoded_as_the_rules_say(language: str, texts: list[str]) -> None:
+    expected = [plainly(language, text) for text in texts]
+    encoder = ENCODERS[language]  # which remembers the words of other texts
+    assert list(map(paired, encoder.encode_documents(texts))) == list(map(paired, expected))
+    assert [set(encoder.encode_query(text).indices) for text in texts] == [set(e.indices) for e in expected]
+
+
+def test_terms_are_in_the_order_in_which_they_first_occur(english: Bm25Encoder) -> None:
+    single = [english.encode_query(word).indices[0] for word in ("zebra", "apple", "mango")]
+    text = "zebra apple apple mango mango mango zebra"
+    assert english.encode_query(text).indices == english.encode_documents([text])[0].indices == single
 
 
 def test_more_of_the_words_asked_for_score_higher(english: Bm25Encoder) -> None:
@@ -107,8 +160,15 @@ def test_what_is_remembered_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch)
     encoder = Bm25Encoder()
     before = encoder.encode_query("first second")
     encoder.encode_documents([f"word{i} other{i}" for i in range(500)])
-    assert len(encoder._terms) <= 50
+    assert encoder._vocabulary.size <= 50
     assert encoder.encode_query("first second") == before
+
+
+def test_a_word_of_any_length_is_a_term_and_long_ones_are_not_remembered(english: Bm25Encoder) -> None:
+    known = english._vocabulary.size
+    word = "x" * 100_000
+    assert english.encode_query(f"{word} {word.upper()}").indices == [crc32(word.encode()) & 0x7FFFFFFF]
+    assert english._vocabulary.size == known
 
 
 def test_threads_may_share_an_encoder() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,20 @@ from clew.text.words import words
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_quick_way_for_ascii_finds_what_the_expression_finds(text: str) -> None:
     assert words(text) == re.findall(r"\w+", text.lower())
+
+
+MARKS = "".join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.category(c) in {"Mn", "Mc"})
+ANY = re.compile(rf"[\w{MARKS}]+")
+# Letters, digits, marks and gaps of every plane, each as likely as the others.
+ODD = st.sampled_from(
+    "aZ_9 -\u00e9\u0130\u03a3\ufb01\uff21\u093f\u2014\u3000\U0001d400\U00010300\U0001e8d0\U0001f600"
+)
+
+
+@settings(deadline=None)  # the first text that is not ASCII takes longer
+@given(st.text() | st.text(ODD))
+def test_the_core_parts_any_text_as_the_expression_does(text: str) -> None:
+    assert words(text) == ANY.findall(unicodedata.normalize("NFKC", text).lower())
 
 
 @settings(deadline=None)  # the first text that is not ASCII takes longer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from clew.engine.answers import Answers
 from clew.engine.calibrate import scan_cost
 from clew.engine.fair import FairLock
 from clew.engine.metadata import metadata_reader
-from clew.engine.parts import Asked, Bits, HybridPart, Part, Reader
+from clew.engine.parts import Asked, Bits, HybridPart, Part, Reader, SparsePart
 from clew.engine.records import Records
 from clew.engine.snapshot import Snapshot
 from clew.engine.vectors import Vectors
@@ -161,12 +161,14 @@ class Generation(Answers):
             return graph.search(asked, k)
         return self.settled(lambda size: graph.search(asked, k, allowed=self.allowed(filter, size)))[0]
 
-    def search_many(self, vectors: Floats, k: int, filter: str, threads: int) -> list[Hits]:
-        """The same for every row of `vectors`, of a dense index, in parallel."""
+    def search_many(self, asked: Floats | Sequence[Asked], k: int, filter: str, threads: int) -> list[Hits]:
+        """The same for several, in parallel: vectors, or sparse queries that are weighted alike."""
         graph = self.graph
-        assert isinstance(graph, Graph)
+        assert isinstance(graph, Graph | SparsePart)
+        queries: Any = np.asarray(asked) if isinstance(graph, Graph) else asked
+        search: Callable[..., Any] = graph.search_many
         (slots, distances, counts), _ = self.settled(
-            lambda size: graph.search_many(vectors, k, allowed=self.allowed(filter, size), threads=threads)
+            lambda size: search(queries, k, allowed=self.allowed(filter, size), threads=threads)
         )
         return [
             Hits(row_slots[:n], row_distances[:n])

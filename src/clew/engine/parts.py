@@ -6,6 +6,7 @@ number slots alike and give distances, smaller is nearer: of sparse and hybrid q
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -153,6 +154,15 @@ class SparsePart:
     def search(self, query: SparseAsked, k: int, ef: int = 0, allowed: Bits | None = None) -> Hits:
         """The k best."""
         return self.sparse.search(query.indices, query.values, k, query.idf, allowed)
+
+    def search_many(
+        self, queries: Sequence[SparseAsked], k: int, allowed: Bits | None = None, threads: int = 1
+    ) -> tuple[Slots, Floats, NDArray[np.uint32]]:
+        """The k best of each, weighted alike: slots (n, k), distances (n, k), how many each row has."""
+        offsets = np.cumsum([0, *(len(query.indices) for query in queries)], dtype=np.uint64)
+        indices = np.concatenate([query.indices for query in queries])
+        values = np.concatenate([query.values for query in queries])
+        return self.sparse.search_many(offsets, indices, values, k, queries[0].idf, allowed, threads)
 
     def cursor(self, query: SparseAsked, ef: int = 0, allowed: Bits | None = None) -> Reader:
         """A cursor over what is visible now."""

@@ -61,11 +61,10 @@ class Queries:
         if namespace is None:
             return [_nothing(query.filter) for query in queries]
         generation = namespace.generation
-        alike = len({(query.top_k, query.filter) for query in queries}) == 1
-        if alike and catalog.type is IndexType.DENSE:
+        alike = len({(query.top_k, query.filter, query.weighting_strategy) for query in queries}) == 1
+        if alike and catalog.type is not IndexType.HYBRID:
             first = queries[0]
-            vectors = np.stack([query.vector for query in queries if query.vector is not None])
-            hits = generation.search_many(vectors, first.top_k, first.filter, catalog.threads)
+            hits = generation.search_many(asked, first.top_k, first.filter, catalog.threads)
         else:
             hits = [
                 generation.search(one, query.top_k, query.filter)

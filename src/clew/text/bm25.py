@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -11,8 +10,9 @@ from zlib import crc32
 
 import Stemmer
 
+from clew._core import Vocabulary
 from clew.errors import ClientError
-from clew.text.words import words
+from clew.text.words import parted
 from clew.types import SparseVector
 
 NAME = "BM25"
@@ -26,7 +26,7 @@ AVERAGE_LENGTH = 32.0
 
 # What a sparse vector may hold; of a longer text the heaviest terms are kept.
 TERMS_MAX = 1000
-# Words whose term is remembered, some 120 bytes each.
+# Words whose term is remembered, some 50 bytes each.
 CACHE_WORDS_MAX = 1 << 18
 # Lengths of documents whose weights are remembered, some 300 bytes each.
 LENGTHS_MAX = 4096
@@ -43,9 +43,15 @@ class Bm25Encoder:
     """
 
     def __init__(self, language: str = LANGUAGE_DEFAULT) -> None:
+        if language not in Stemmer.algorithms():
+            known = ", ".join(Stemmer.algorithms())
+            raise ClientError(f"there is no stemmer for the language {language!r}; expected one of {known}")
         self.language = language
         self.name = NAME if language == LANGUAGE_DEFAULT else f"{NAME}/{language}"
-        self._terms = _Terms(language)
+        self._vocabulary = Vocabulary(CACHE_WORDS_MAX)
+        self._stemmer = Stemmer.Stemmer(language, 0)  # the vocabulary remembers
+        self._stop = stop_words(language)
+        self._stemming = threading.Lock()  # a stemmer is not for two threads at once
 
     def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
         """The sparse vectors of `texts`, terms in the order in which they first occur."""
@@ -53,20 +59,32 @@ class Bm25Encoder:
 
     def encode_query(self, text: str) -> SparseVector:
         """The distinct terms of `text`, each with the weight 1."""
-        terms = list(self._counts(text)[0])
+        terms, _, _ = self._counts(text)
         return SparseVector(terms, [1.0] * len(terms))
 
     def _document(self, text: str) -> SparseVector:
-        counts, length = self._counts(text)
-        weights = _weights(length)
-        return SparseVector(list(counts), list(map(weights.__getitem__, counts.values())))
+        terms, counts, length = self._counts(text)
+        return SparseVector(terms, list(map(_weights(length).__getitem__, counts)))
 
-    def _counts(self, text: str) -> tuple[dict[int, int], int]:
-        """How often each term occurs, at most the TERMS_MAX most frequent, and how many words there are."""
-        found = words(text)
-        counts = Counter(map(self._terms.__getitem__, found))
-        length = len(found) - counts.pop(_STOP, 0)
-        return dict(counts.most_common(TERMS_MAX)) if len(counts) > TERMS_MAX else counts, length
+    def _counts(self, text: str) -> tuple[list[int], list[int], int]:
+        """The terms, at most the TERMS_MAX most frequent; how often each occurs; how many words have one."""
+        terms, counts, length = self._vocabulary.count(parted(text), self._terms_of)
+        if len(terms) > TERMS_MAX:
+            heaviest = sorted(range(len(terms)), key=counts.__getitem__, reverse=True)[:TERMS_MAX]
+            return [terms[i] for i in heaviest], [counts[i] for i in heaviest], length
+        return terms, counts, length
+
+    def _terms_of(self, found: list[str]) -> list[int]:
+        """Of each word a hash of its stem, or _STOP."""
+        distinct = list(set(found) - self._stop)
+        with self._stemming:
+            stems = self._stemmer.stemWords(distinct)
+        terms = {word: crc32(stem.encode()) & 0x7FFFFFFF for word, stem in zip(distinct, stems, strict=True)}
+        return [terms.get(word, _STOP) for word in found]
+
+
+# What stop words have instead of a term.
+_STOP = -1
 
 
 class _Weights(dict[int, float]):
@@ -81,34 +99,6 @@ class _Weights(dict[int, float]):
 
 
 _weights = lru_cache(maxsize=LENGTHS_MAX)(_Weights)
-
-
-# What stop words have instead of a term.
-_STOP = -1
-
-
-class _Terms(dict[str, int]):
-    """The term of a word: a hash of its stem, or _STOP."""
-
-    def __init__(self, language: str) -> None:
-        if language not in Stemmer.algorithms():
-            known = ", ".join(Stemmer.algorithms())
-            raise ClientError(f"there is no stemmer for the language {language!r}; expected one of {known}")
-        self._stemmer = Stemmer.Stemmer(language, 0)  # words are remembered here
-        self._stop = stop_words(language)
-        self._stemming = threading.Lock()  # a stemmer is not for two threads at once
-
-    def __missing__(self, word: str) -> int:
-        if word in self._stop:
-            term = _STOP
-        else:
-            with self._stemming:
-                stem = self._stemmer.stemWord(word)
-            term = crc32(stem.encode()) & 0x7FFFFFFF
-        if len(self) >= CACHE_WORDS_MAX:
-            self.clear()
-        self[word] = term
-        return term
 
 
 @cache

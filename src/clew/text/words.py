@@ -6,25 +6,41 @@ import re
 import unicodedata
 from functools import cache
 
-# In ASCII text: letters in lower case, digits and the underscore as they are, all else a gap. Three times as
-# quick as a regular expression, which would find the same.
+import numpy as np
+from numpy.typing import NDArray
+
+from clew._core import spaced
+
+# In ASCII text: letters in lower case, digits and the underscore as they are, all else a gap.
 _ASCII = "".join(c.lower() if c.isalnum() or c == "_" else " " for c in map(chr, range(128)))
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case, in order: runs of letters, digits, underscores and their marks.
+    """The words of a text in lower case, in order: runs of letters, digits, underscores and their marks."""
+    return parted(text).split()
+
+
+def parted(text: str) -> str:
+    """The text with its words in lower case and spaces for all else.
 
     Text that is not ASCII is brought into the form NFKC first, so that an accent written apart counts as
     one written together, and full-width letters as plain ones.
     """
     if text.isascii():
-        return text.translate(_ASCII).split()
-    return _any().findall(unicodedata.normalize("NFKC", text).lower())
+        return text.translate(_ASCII)
+    return spaced(unicodedata.normalize("NFKC", text).lower(), _letters())
 
 
 @cache
-def _any() -> re.Pattern[str]:
+def _letters() -> NDArray[np.uint64]:
+    """A bitmap of the characters that words are made of."""
+    every = np.arange(0x110000, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    letters = np.zeros(len(every), dtype=bool)
+    for run in re.finditer(r"\w+", every):
+        letters[run.start() : run.end()] = True
     # What Python takes for part of a word has no combining marks, which stand inside words of Hindi, Tamil
     # and many others. Those of all scripts are in this range.
-    marks = [c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.category(c) in {"Mn", "Mc"}]
-    return re.compile(rf"[\w{re.escape(''.join(marks))}]+")
+    for place in range(0x300, 0x1F000):
+        if unicodedata.category(every[place]) in {"Mn", "Mc"}:
+            letters[place] = True
+    return np.packbits(letters, bitorder="little").view(np.uint64)
