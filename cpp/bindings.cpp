@@ -24,8 +24,6 @@ namespace {
 
 using Vector = Array<float>;
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Words = Array<std::int16_t>;
-using CodeMatrix = nb::ndarray<const std::int8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Slots = Array<Slot>;
 
 void check_dimension(std::size_t got, const Graph& graph) {
@@ -131,60 +129,11 @@ Result<float, 2> rows(const Graph& graph, const Slots& slots) {
   return result;
 }
 
-const Kernels& kernels_named(const std::string& name) {
-  for (const Kernels& kernels : available_kernels()) {
-    if (kernels.name == name) return kernels;
-  }
-  throw std::invalid_argument("this processor has no instruction set '" + name + "'");
-}
-
-// Sums over codes by the kernels of one instruction set: for tests.
-Result<std::int32_t, 1> code_sums(const std::string& name, const std::string& function, const Words& query,
-                                  const CodeMatrix& rows) {
-  if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
-  if (query.size() % CODE_ROW != 0) throw std::invalid_argument("rows of codes are a multiple of 32 wide");
-  std::vector<const std::int8_t*> pointers;
-  for (std::size_t i = 0; i < rows.shape(0); ++i) pointers.push_back(rows.data() + i * query.size());
-  auto [result, out] = new_array<std::int32_t, 1>({rows.shape(0)});
-  const Kernels& kernels = kernels_named(name);
-  if (function == "bytes") {
-    if (kernels.code_bytes == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
-    const std::vector<std::uint8_t> bytes(query.data(), query.data() + query.size());
-    kernels.code_bytes(bytes.data(), rows.data(), rows.shape(0), query.size(), out);
-    return result;
-  }
-  const CodesKernel kernel = function == "dot" ? kernels.code_dot : kernels.code_squared;
-  kernel(query.data(), pointers.data(), rows.shape(0), query.size(), out);
-  return result;
-}
-
-// Distances from `query` to every row, by the kernels of one instruction set: for tests.
-Result<float, 1> kernel_distances(const std::string& name, const std::string& function, const Vector& query,
-                                  const Matrix& rows) {
-  if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
-  const Kernels& kernels = kernels_named(name);
-  const std::size_t width = (query.size() + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
-  std::vector<float> padded((rows.shape(0) + 1) * width);
-  std::vector<const float*> pointers;
-  std::copy_n(query.data(), query.size(), padded.data());
-  for (std::size_t i = 0; i < rows.shape(0); ++i) {
-    pointers.push_back(padded.data() + (i + 1) * width);
-    std::copy_n(rows.data() + i * query.size(), query.size(), padded.data() + (i + 1) * width);
-  }
-  auto [result, out] = new_array<float, 1>({rows.shape(0)});
-  (function == "dot" ? kernels.dot : kernels.squared)(padded.data(), pointers.data(), rows.shape(0), width, out);
-  return result;
-}
-
 }  // namespace
 
 NB_MODULE(_core, m) {
   // A program may end with an index open, and its threads then hold what the interpreter no longer asks them for.
   nb::set_leak_warnings(false);
-
-  nb::list names;
-  for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
-  m.attr("INSTRUCTION_SETS") = names;
 
   nb::exception<GivenUp>(m, "GivenUp", PyExc_RuntimeError);
   nb::exception<DamagedImage>(m, "DamagedImage", PyExc_ValueError);
@@ -245,9 +194,7 @@ NB_MODULE(_core, m) {
   bind_fusion(m);
   bind_requests(m);
   bind_vocabulary(m);
-
-  m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
-  m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
+  bind_kernels(m);
 }
 
 }  // namespace clew

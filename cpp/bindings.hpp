@@ -24,12 +24,13 @@ namespace clew {
 Metric metric_named(const std::string& name);
 
 // Add to the module what answers are made of, what sparse queries need, and hybrid ones, what reads requests, and what
-// counts words. Graph must be known to it already.
+// counts words; and the kernels, for tests. Graph must be known to it already.
 void bind_hits(nanobind::module_& m);
 void bind_sparse(nanobind::module_& m);
 void bind_fusion(nanobind::module_& m);
 void bind_requests(nanobind::module_& m);
 void bind_vocabulary(nanobind::module_& m);
+void bind_kernels(nanobind::module_& m);
 
 template <class T>
 using Array = nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;

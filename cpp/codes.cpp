@@ -42,7 +42,7 @@ double quantile(std::vector<float>& values, double part) {
 
 Codes::Codes(const VectorStore& vectors)
     : vectors_(vectors),
-      kernels_(available_kernels().front()),
+      kernels_(best_kernels()),
       rows_((vectors.dimension() + CODE_ROW - 1) / CODE_ROW * CODE_ROW),
       wild_(1),
       squares_(1),

@@ -229,6 +229,44 @@ class SlotTable {
   std::size_t count_ = 0;
 };
 
+// A set of slots for a walk that will not go on: a bit for each slot there is, so that nothing is probed and no branch
+// depends on what is in it.
+class SlotMarks {
+ public:
+  void clear() {
+    // What was set is all there is to undo: it goes by the length of the walk, not by how many slots there are.
+    for (const Slot slot : marked_) words_[slot / 64] = 0;
+    marked_.clear();
+  }
+
+  // As SlotTable::insert.
+  std::size_t insert(const Slot* slots, std::size_t count, Slot* out) {
+    std::uint64_t* words = words_.data();
+    std::size_t added = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Slot slot = slots[i];
+      if (slot / 64 >= words_.size()) words = grow(slot);
+      std::uint64_t& word = words[slot / 64];
+      out[added] = slot;
+      added += ~(word >> slot % 64) & 1;
+      word |= std::uint64_t{1} << slot % 64;
+    }
+    marked_.insert(marked_.end(), out, out + added);
+    return added;
+  }
+
+  std::size_t bytes() const { return words_.capacity() * sizeof(std::uint64_t) + marked_.capacity() * sizeof(Slot); }
+
+ private:
+  [[gnu::noinline]] std::uint64_t* grow(Slot slot) {
+    words_.resize(std::max(words_.size() * 2, std::size_t{slot} / 64 + 1));
+    return words_.data();
+  }
+
+  std::vector<std::uint64_t> words_;
+  std::vector<Slot> marked_;
+};
+
 // Nearest key first. Only the nearest are in order, as a heap that stays in the first cache; most of what is pushed is
 // beyond its fence and just appended, so a search that is never resumed pays nothing for being resumable.
 class KeyHeap {

@@ -231,8 +231,12 @@ std::vector<Kernels> detect() {
   std::vector<Kernels> found;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
-    const Kernels kernels{"avx512", avx512::rows<avx512::Dot>, avx512::rows<avx512::Squared>,
-                          avx512::code_rows<avx512::CodeDot>, avx512::code_rows<avx512::CodeSquared>};
+    const Kernels kernels{"avx512",
+                          avx512::rows<avx512::Dot>,
+                          avx512::rows<avx512::Squared>,
+                          avx512::code_rows<avx512::CodeDot>,
+                          avx512::code_rows<avx512::CodeSquared>,
+                          merge_avx512};
     if (__builtin_cpu_supports("avx512vnni")) {
       found.push_back(kernels);
       found.back().name = "avx512vnni";
@@ -269,9 +273,11 @@ std::span<const Kernels> available_kernels() {
   return found;
 }
 
-const Kernels& kernels_for(std::size_t n) {
+const Kernels& best_kernels() {
   static const Kernels& best = choose();
-  return n <= ROW_FLOATS ? PLAIN : best;
+  return best;
 }
+
+const Kernels& kernels_for(std::size_t n) { return n <= ROW_FLOATS ? PLAIN : best_kernels(); }
 
 }  // namespace clew

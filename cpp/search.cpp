@@ -1,6 +1,7 @@
 #include "search.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace clew {
 namespace {
@@ -17,7 +18,8 @@ constexpr std::size_t SOON = 4;
 
 }  // namespace
 
-Walk::Walk(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
+Walk::Walk(const Graph& graph)
+    : graph_(graph), merge_keys_(best_kernels().merge), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
 void Walk::start(const float* query, Purpose purpose) {
   query_.assign(query);
@@ -26,6 +28,7 @@ void Walk::start(const float* query, Purpose purpose) {
   beam_.clear();
   evicted_.clear();
   visited_.clear();
+  marks_.clear();
   found_.clear();
   path_.clear();
   Guide guide = graph_.guide();
@@ -55,7 +58,12 @@ void Walk::meet(const Landmarks& landmarks) {
 void Walk::find_new(std::span<const Slot> slots) {
   const std::size_t before = found_.size();
   found_.resize(before + slots.size());
-  found_.resize(before + visited_.insert(slots.data(), slots.size(), found_.data() + before));
+  found_.resize(before + visit(slots, found_.data() + before));
+}
+
+std::size_t Walk::visit(std::span<const Slot> slots, Slot* out) {
+  return purpose_ == Purpose::resume ? visited_.insert(slots.data(), slots.size(), out)
+                                     : marks_.insert(slots.data(), slots.size(), out);
 }
 
 bool Walk::step() {
@@ -118,7 +126,7 @@ void Walk::expand_copies(Key key) {
   // Collected first: inserting moves the beam that is being expanded.
   for (Slot copy = graph_.next_copy(slot_of(key)); copy != NO_SLOT; copy = graph_.next_copy(copy)) {
     Slot added;
-    if (visited_.insert(&copy, 1, &added) != 0) copies_.push_back(make_key(distance_of(key), copy) | EXPANDED);
+    if (visit({&copy, 1}, &added) != 0) copies_.push_back(make_key(distance_of(key), copy) | EXPANDED);
   }
 }
 
@@ -144,6 +152,23 @@ void Walk::score() {
 
 // Moves what is fresh into the beam, and out of it what it has no room for.
 void Walk::merge() {
+  const bool few = beam_.size() - head_ + fresh_.size() <= MERGED_MAX;
+  merge_keys_ != nullptr&& few ? merge_few() : merge_many();
+  for (std::size_t i = next_; i < std::min(next_ + SOON, beam_.size()); ++i) graph_.prefetch_edges(slot_of(beam_[i]));
+}
+
+void Walk::merge_few() {
+  std::array<Key, MERGED_MAX> merged;
+  const std::size_t count = beam_.size() - head_ + fresh_.size();
+  const std::size_t first = merge_keys_(beam(), fresh_, merged.data());
+  const std::size_t kept = std::min(count, capacity_);
+  beam_.resize(head_ + kept);
+  for (std::size_t i = first; i < kept; ++i) beam_[head_ + i] = merged[i];
+  for (std::size_t i = kept; i < count; ++i) evict(merged[i]);
+  next_ = std::min(next_, head_ + first);
+}
+
+void Walk::merge_many() {
   if (fresh_.size() > capacity_) {
     const auto end = fresh_.begin() + static_cast<std::ptrdiff_t>(capacity_);
     std::ranges::nth_element(fresh_, end);
@@ -168,7 +193,6 @@ void Walk::merge() {
     end = at;
   }
   next_ = std::min(next_, end);
-  for (std::size_t i = next_; i < std::min(next_ + SOON, beam_.size()); ++i) graph_.prefetch_edges(slot_of(beam_[i]));
 }
 
 void Walk::compute_scores() {
@@ -209,6 +233,8 @@ void Walk::evict(Key key) {
   if (purpose_ == Purpose::resume) evicted_.push(key);
 }
 
-std::size_t Walk::bytes() const { return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes(); }
+std::size_t Walk::bytes() const {
+  return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes() + marks_.bytes();
+}
 
 }  // namespace clew

@@ -66,16 +66,20 @@ class Walk {
  private:
   void meet(const Landmarks& landmarks);
   void find_new(std::span<const Slot> slots);
+  std::size_t visit(std::span<const Slot> slots, Slot* out);
   void compute_scores();
   void look_ahead() const;
   void expand(std::size_t at);
   void expand_copies(Key key);
   void score();
   void merge();
+  void merge_few();
+  void merge_many();
   std::size_t place_of(Key key, std::size_t end) const;
   void evict(Key key);
 
   const Graph& graph_;
+  const MergeKernel merge_keys_;
   Prepared query_;
   CodedQuery coded_;
   std::shared_ptr<const Codes> codes_;
@@ -87,7 +91,8 @@ class Walk {
   std::size_t distances_ = 0;
   std::vector<Key> beam_;
   KeyHeap evicted_;
-  SlotTable visited_;
+  SlotTable visited_;            // of a walk that can go on
+  SlotMarks marks_;              // of one that cannot
   std::vector<Slot> neighbors_;  // of the slot that is being expanded
   std::vector<Slot> found_;      // met and not yet scored
   std::vector<Key> copies_;      // of expanded slots, not yet in the beam

@@ -416,6 +416,13 @@ def code_sums(
 ) -> NDArray[int32]:
     """Sums over rows of codes (n, width), width a multiple of 32: `function` is dot, squared or bytes. For tests."""
 
+def merged_keys(
+    instruction_set: str, sorted: NDArray[uint64], fresh: NDArray[uint64]
+) -> tuple[NDArray[uint64], int]:
+    """Keys that are sorted and others in any order, none twice and 256 at most, as one sorted array; and where in it the first of
+    `fresh` is. Raises ValueError for an instruction set without such a kernel. For tests.
+    """
+
 def kernel_distances(
     instruction_set: str, function: str, query: NDArray[float32], rows: NDArray[float32]
 ) -> NDArray[float32]:

@@ -1,0 +1,85 @@
+// Python's view of the kernels of each instruction set, for tests.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include "bindings.hpp"
+#include "distance.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace clew {
+namespace {
+
+template <class T>
+using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+const Kernels& kernels_named(const std::string& name) {
+  for (const Kernels& kernels : available_kernels()) {
+    if (kernels.name == name) return kernels;
+  }
+  throw std::invalid_argument("this processor has no instruction set '" + name + "'");
+}
+
+// Sums over codes by the kernels of one instruction set.
+Result<std::int32_t, 1> code_sums(const std::string& name, const std::string& function,
+                                  const Array<std::int16_t>& query, const Matrix<std::int8_t>& rows) {
+  if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
+  if (query.size() % CODE_ROW != 0) throw std::invalid_argument("rows of codes are a multiple of 32 wide");
+  std::vector<const std::int8_t*> pointers;
+  for (std::size_t i = 0; i < rows.shape(0); ++i) pointers.push_back(rows.data() + i * query.size());
+  auto [result, out] = new_array<std::int32_t, 1>({rows.shape(0)});
+  const Kernels& kernels = kernels_named(name);
+  if (function == "bytes") {
+    if (kernels.code_bytes == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
+    const std::vector<std::uint8_t> bytes(query.data(), query.data() + query.size());
+    kernels.code_bytes(bytes.data(), rows.data(), rows.shape(0), query.size(), out);
+    return result;
+  }
+  const CodesKernel kernel = function == "dot" ? kernels.code_dot : kernels.code_squared;
+  kernel(query.data(), pointers.data(), rows.shape(0), query.size(), out);
+  return result;
+}
+
+// Two lots of keys as one, sorted, by the kernel of one instruction set, and where the first fresh one went.
+nb::tuple merged_keys(const std::string& name, const Array<Key>& sorted, const Array<Key>& fresh) {
+  const MergeKernel merge = kernels_named(name).merge;
+  if (merge == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
+  const std::size_t count = sorted.size() + fresh.size();
+  if (count > MERGED_MAX) throw std::invalid_argument("so many keys are not merged at once");
+  auto [result, out] = new_array<Key, 1>({count});
+  const std::size_t first = merge({sorted.data(), sorted.size()}, {fresh.data(), fresh.size()}, out);
+  return nb::make_tuple(result, first);
+}
+
+// Distances from `query` to every row, by the kernels of one instruction set.
+Result<float, 1> kernel_distances(const std::string& name, const std::string& function, const Array<float>& query,
+                                  const Matrix<float>& rows) {
+  if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
+  const Kernels& kernels = kernels_named(name);
+  const std::size_t width = (query.size() + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS;
+  std::vector<float> padded((rows.shape(0) + 1) * width);
+  std::vector<const float*> pointers;
+  std::copy_n(query.data(), query.size(), padded.data());
+  for (std::size_t i = 0; i < rows.shape(0); ++i) {
+    pointers.push_back(padded.data() + (i + 1) * width);
+    std::copy_n(rows.data() + i * query.size(), query.size(), padded.data() + (i + 1) * width);
+  }
+  auto [result, out] = new_array<float, 1>({rows.shape(0)});
+  (function == "dot" ? kernels.dot : kernels.squared)(padded.data(), pointers.data(), rows.shape(0), width, out);
+  return result;
+}
+
+}  // namespace
+
+void bind_kernels(nb::module_& m) {
+  nb::list names;
+  for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
+  m.attr("INSTRUCTION_SETS") = names;
+  m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
+  m.def("merged_keys", &merged_keys, "instruction_set"_a, "sorted"_a, "fresh"_a);
+  m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
+}
+
+}  // namespace clew
