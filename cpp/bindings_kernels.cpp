@@ -22,23 +22,38 @@ const Kernels& kernels_named(const std::string& name) {
   throw std::invalid_argument("this processor has no instruction set '" + name + "'");
 }
 
-// Sums over codes by the kernels of one instruction set.
+// Sums over codes by the kernels of one instruction set; rows of int8 as they would be halved.
 Result<std::int32_t, 1> code_sums(const std::string& name, const std::string& function,
                                   const Array<std::int16_t>& query, const Matrix<std::int8_t>& rows) {
   if (query.size() != rows.shape(1)) throw std::invalid_argument("query and rows differ in length");
-  if (query.size() % CODE_ROW != 0) throw std::invalid_argument("rows of codes are a multiple of 32 wide");
-  std::vector<const std::int8_t*> pointers;
-  for (std::size_t i = 0; i < rows.shape(0); ++i) pointers.push_back(rows.data() + i * query.size());
-  auto [result, out] = new_array<std::int32_t, 1>({rows.shape(0)});
+  if (query.size() % (2 * CODE_ROW) != 0) throw std::invalid_argument("rows of codes are a multiple of 64 wide");
+  const std::size_t count = rows.shape(0);
+  const std::size_t n = query.size() / 2;
+  std::vector<std::uint8_t> halves(2 * count * n);
+  std::vector<Halves> pointers;
+  std::vector<const std::uint8_t*> coarse;
+  for (std::size_t r = 0; r < count; ++r) {
+    std::uint8_t* const upper = halves.data() + 2 * r * n;
+    const std::int8_t* const row = rows.data() + 2 * r * n;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto low = static_cast<std::uint8_t>(row[i] + 128);
+      const auto high = static_cast<std::uint8_t>(row[n + i] + 128);
+      upper[i] = static_cast<std::uint8_t>(low >> 4 | (high & 0xF0));
+      upper[n + i] = static_cast<std::uint8_t>((low & 15) | high << 4);
+    }
+    pointers.push_back({upper, upper + n});
+    coarse.push_back(upper);
+  }
+  auto [result, out] = new_array<std::int32_t, 1>({count});
   const Kernels& kernels = kernels_named(name);
-  if (function == "bytes") {
-    if (kernels.code_bytes == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
-    const std::vector<std::uint8_t> bytes(query.data(), query.data() + query.size());
-    kernels.code_bytes(bytes.data(), rows.data(), rows.shape(0), query.size(), out);
+  if (function.starts_with("coarse")) {
+    const std::vector<std::int8_t> bytes(query.data(), query.data() + query.size());
+    const CoarseKernel kernel = function == "coarse dot" ? kernels.coarse_dot : kernels.coarse_squared;
+    kernel(bytes.data(), coarse.data(), count, n, out);
     return result;
   }
   const CodesKernel kernel = function == "dot" ? kernels.code_dot : kernels.code_squared;
-  kernel(query.data(), pointers.data(), rows.shape(0), query.size(), out);
+  kernel(query.data(), pointers.data(), count, n, out);
   return result;
 }
 

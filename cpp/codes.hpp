@@ -1,15 +1,23 @@
-// int8 codes of the vectors: a quarter of the bytes, for walks and scans that rescore in float32 what they return.
+// Codes of the vectors, a quarter of their bytes, in two halves: for walks and scans that rescore in float32 what they
+// return.
 //
 // A vector x (under cosine: x / |x|) stands on a grid around the mean m of a sample: x = m + step * code, each
 // component rounded and clipped to 127 either way. One step serves all components and all rows, so that a row needs
 // nothing beside its codes and its squared distance to another point of the grid is an exact integer.
 //
-// Euclidean distances (and cosines, by |a - b|^2 = 2 - 2 cos of unit vectors) are taken between grid points; the query
-// is rounded but not clipped. Inner products take the query in a grid of its own, 2^15 steps fine where the sums
-// allow.
+// The upper four bits of the codes of a row, 128 added, lie together, the coarse half, and the lower four elsewhere.
+// Walks and scans go by the coarse halves alone, which is half of what they have to fetch from memory, and whole codes
+// put in order what came near: as the two levels of LVQ do (Aguerrebere et al., VLDB 2023), but with one grid for all
+// rows. Links are made by whole codes.
 //
-// The error has a bound: a row is no further than error() from its grid point, or it is known to be wild and has to be
-// scored by its floats. Then |q - x| differs from the distance of the grid points by at most the two errors.
+// Euclidean distances (and cosines, by |a - b|^2 = 2 - 2 cos of unit vectors) are taken between grid points; the query
+// is rounded, and for coarse halves also clipped. Inner products take the query in a grid of its own, 2^15 steps fine
+// where the sums allow, or 2^7 for coarse halves.
+//
+// The error of whole codes has a bound: a row is no further than that from its grid point, or it is known to be wild
+// and has to be scored by its floats. That of coarse halves has one that is calibrated: what counts is how far a row's
+// point lies off in the direction of a query, which is little of how far it lies off at all; the most that was seen
+// among thousands of pairs, and half of that again.
 #pragma once
 
 #include <atomic>
@@ -20,6 +28,8 @@
 #include <vector>
 
 #include "containers.hpp"
+#include "distance.hpp"
+#include "measure.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
 
@@ -27,16 +37,13 @@ namespace clew {
 
 // A query as the kernels over codes want it.
 struct CodedQuery {
-  std::vector<std::int16_t> words;
+  std::vector<std::int16_t> words;  // for whole codes
+  std::vector<std::int8_t> bytes;   // for coarse halves
   std::vector<float> rests;         // what rounding left over
-  std::vector<std::uint8_t> bytes;  // the words and 128; none where they do not fit, or nobody can use them
-  std::int32_t square = 0;          // of the words
   bool usable = false;              // false: zero, or too far outside of the grid; floats must be used
-  // distance = offset + scale * sum of the kernel
-  float offset = 0;
-  float scale = 0;
-  double error = 0;     // of the distances, before squaring, of a row that is not wild
-  double rounding = 0;  // of float32 distances beside it
+  bool coarse_usable = false;       // false: whole codes must be used
+  Measure whole;
+  Measure coarse;
 };
 
 class Codes {
@@ -57,22 +64,21 @@ class Codes {
   bool wild(Slot slot) const { return *wild_[slot] != 0; }
   // How many rows encoded so far are wild.
   Slot wild_count() const { return wild_count_.load(std::memory_order_relaxed); }
-  std::size_t row_bytes() const { return rows_.width() + 1 + sizeof(std::int32_t); }
+  std::size_t row_bytes() const { return 2 * coarse_.width() + 1; }
 
-  void prefetch(Slot slot) const {
-    const auto* p = reinterpret_cast<const char*>(rows_[slot]);
-    for (std::size_t i = 0; i < prefetched_; i += 64) __builtin_prefetch(p + i);
+  void prefetch_coarse(Slot slot) const { prefetch(coarse_[slot]); }
+  void prefetch_whole(Slot slot) const {
+    prefetch(coarse_[slot]);
+    prefetch(fine_[slot]);
   }
 
   void assign(CodedQuery& query, const float* vector, double length) const;
 
-  // Distances by which users rank, nearly; see Metric.
+  // Distances by which users rank, nearly; see Metric. The coarse ones REQUIRE query.coarse_usable.
   void distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const;
-
-  // The same of `count` slots from `first` on, which has to be a multiple of RUN, and at most RUN of them: quicker.
-  void distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const;
-  static constexpr std::size_t RUN = 64;
-  // Bit i: slot first + i is wild.
+  void coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const;
+  // The same of up to 64 slots from `first` on, which is a multiple of 64; and which of them are wild, bit by bit.
+  void coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const;
   std::uint64_t wild(Slot first, std::size_t count) const;
 
   // Whether vectors can be linked by their codes: inner products cannot (see VectorStore::pair_distances).
@@ -81,37 +87,40 @@ class Codes {
   void pair_distances(const CodedQuery& from, const Slot* slots, std::size_t count, float* out) const;
   void assign_point_of(Slot slot, CodedQuery& query) const;
 
-  // The least distance of a row whose codes say `distance` or more, and the greatest that the codes of a row may say
-  // that is at `distance` or less.
-  float least(const CodedQuery& query, float distance) const;
-  float greatest(const CodedQuery& query, float distance) const;
-  // Nearly all rows at `distance` or less say no more than this.
-  float likely(const CodedQuery& query, float distance) const;
-
  private:
   friend class Image;
 
+  // How far a row lies from its points.
+  struct Distance {
+    double whole;
+    double coarse;
+  };
+
   explicit Codes(const VectorStore& vectors);
   void learn_grid(std::span<const Slot> sample);
-  void learn_error(std::span<const Slot> sample);
-  double residual(Slot slot, std::int8_t* code) const;
-  void square(Slot slot);
+  void learn_errors(std::span<const Slot> sample, double nearest);
+  double error_along(std::span<const Slot> sample) const;
+  float scale_of(Slot slot) const;
+  float point_scale() const;
+  Distance write(Slot slot, std::uint8_t* coarse, std::uint8_t* fine) const;
   void assign_point(CodedQuery& query, const float* vector, double length) const;
   void assign_direction(CodedQuery& query, const float* vector) const;
-  void assign_bytes(CodedQuery& query) const;
-  template <class F>
-  void each_block(const Slot* slots, std::size_t count, float* out, F f) const;
+  void assign_coarse_point(CodedQuery& query) const;
+  void assign_coarse_direction(CodedQuery& query, const float* vector, double largest, double norm) const;
+  void prefetch(const std::uint8_t* row) const {
+    for (std::size_t i = 0; i < prefetched_; i += 64) __builtin_prefetch(row + i);
+  }
 
   const VectorStore& vectors_;
   const Kernels& kernels_;
-  Rows<std::int8_t> rows_;
+  Rows<std::uint8_t> coarse_;
+  Rows<std::uint8_t> fine_;
   Rows<std::uint8_t> wild_;
-  // sum of x (x + 256) over the codes x of a row: with (q + 128) x for a query q, |q - x|^2 = |q|^2 + that - 2 times
-  // this.
-  Rows<std::int32_t> squares_;
   std::vector<float> mean_;
   float step_ = 0;
   double error_ = 0;
+  double coarse_error_ = 0;
+  double coarse_along_ = 0;  // 0: coarse halves would tell neighbours apart too badly
   std::size_t prefetched_ = 0;
   std::atomic<Slot> wild_count_{0};
   std::atomic<Slot> end_{NO_SLOT};

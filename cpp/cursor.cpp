@@ -31,15 +31,21 @@ constexpr double SCATTERED = 1.5;
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
 constexpr double PATIENCE = 1;
 
-// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out. Who asks for
-// large batches is likely to read far: so many more of them are counted in, lest the scan by codes was for nothing.
+// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out; and whole
+// codes for all as quick as coarse halves for all and whole codes for what comes near. Who asks for large batches is
+// likely to read far: so many more of them are counted in, lest the scan by codes was for nothing.
 constexpr std::size_t CODED_SHARE = 8;
+constexpr std::size_t COARSE_SHARE = 64;
 constexpr std::size_t BATCHES_AHEAD = 64;
+// Of fewer than this, coarse halves save nothing.
+constexpr std::size_t COARSE_MIN = 8192;
 
-// Codes may put a few of the nearest behind the last that is wanted; so many more are scored exactly at most. A cursor
-// that goes on keeps them for the next batch.
+// Codes may put a few of the nearest behind the last that is wanted; beside twice as many as are wanted, so many more
+// are scored exactly at most. A cursor that goes on keeps them for the next batch.
 constexpr std::size_t SCORED_BESIDE_ONCE = 16;
 constexpr std::size_t SCORED_BESIDE = 128;
+// The same of coarse halves, whose order is put right by whole codes first.
+constexpr std::size_t PICKED_BESIDE = 16;
 constexpr std::size_t SCORED_AT_ONCE = 32;
 
 }  // namespace
@@ -67,7 +73,9 @@ std::span<const Key> Cursor::next(std::size_t count) {
     const std::size_t missing = count - batch.size();
     if (missing > 0 && (scratch_->walk.dry() || scan_is_cheaper(missing))) turn_to_scan(count);
   }
-  if (mode_ == Mode::scanning && scratch_->scan.coded() && !few(count)) turn_to_scan(count);
+  if (mode_ == Mode::scanning && scratch_->scan.coded() && scan_by(count) == Scan::By::floats) {
+    turn_to_scan(count);
+  }
   if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
   // A batch that took several steps may have found something nearer in a later one.
   if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);
@@ -88,7 +96,7 @@ void Cursor::start_walk() {
   // Where not everything met may be returned, even one batch may have to go on.
   const bool at_once = options_.once && matching_ == view_.limit;
   scratch_->pending.clear();
-  scratch_->walk.start(query_, at_once ? Purpose::answer : Purpose::resume);
+  scratch_->walk.start(query_, at_once ? Purpose::answer : Purpose::resume, options_.once);
   mode_ = Mode::walking;
 }
 
@@ -104,47 +112,77 @@ void Cursor::walk_on(std::size_t count) {
   walk.run(ef);
   walk_cost_ += cost_of(static_cast<double>(walk.distances() - walked_), ef);
   walked_ = walk.distances();
-  const auto beam = walk.beam();
-  // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
-  const std::size_t reach = beam.size() < ef ? beam.size() : std::max(count, beam.size() / 2);
-  std::size_t at = 0;
-  const bool coded = walk.codes() != nullptr;
-  std::vector<Slot>& picked = scratch_->picked;
+  std::vector<Key>& nearby = scratch_->nearby;
   std::vector<Key>& pending = scratch_->pending;
-  const auto pick = [&](std::size_t most, Key limit) {
-    picked.clear();
-    for (const std::size_t before = pending.size(); at < reach && beam[at] <= limit; ++at) {
-      if (picked.size() + pending.size() - before == most) break;
-      const Slot slot = slot_of(beam[at]);
-      if (!graph_.visible(slot, view_) || !allowed_.contains(slot)) continue;
-      coded ? picked.push_back(slot) : pending.push_back(beam[at] & ~EXPANDED);
-    }
-    score_picked();
-  };
-  if (pending.size() < count) pick(count - pending.size(), ~Key{0});
-  if (coded && pending.size() >= count) {
+  const std::size_t missing = count - std::min(count, pending.size());
+  nearby.clear();
+  // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
+  const bool all = options_.once || walk.beam().size() < ef;
+  std::size_t reach = all ? walk.beam().size() : std::max(count, walk.beam().size() / 2);
+  reach -= pick(walk.coarse() ? 2 * count + PICKED_BESIDE : missing, ~Key{0}, reach);
+  if (walk.codes() == nullptr) {
+    pending.insert(pending.end(), nearby.begin(), nearby.end());
+    return give(count);
+  }
+  if (walk.coarse()) rescore();
+  const std::size_t scored = std::min(missing, nearby.size());
+  score_exactly({nearby.data(), scored});
+  if (pending.size() >= count) {
     // What is nearer than the last that is wanted may stand behind it by codes.
     const auto last = pending.begin() + static_cast<std::ptrdiff_t>(count - 1);
     std::ranges::nth_element(pending, last);
+    const float likely = walk.coded().whole.likely(distance_of(*last), graph_.vectors().dimension());
     const std::size_t most = 2 * count + (options_.once ? SCORED_BESIDE_ONCE : SCORED_BESIDE);
-    const float likely = walk.codes()->likely(walk.coded(), distance_of(*last));
-    if (pending.size() < most) pick(most - pending.size(), make_key(likely, NO_SLOT >> 1));
+    const std::size_t more = most - std::min(most, pending.size());
+    if (!walk.coarse()) pick(more, make_key(likely, NO_SLOT >> 1), reach);
+    std::size_t end = scored;
+    while (end < std::min(nearby.size(), scored + more) && distance_of(nearby[end]) <= likely) ++end;
+    score_exactly({nearby.data() + scored, end - scored});
   }
-  walk.consume(at);
   give(count);
 }
 
-// Moves what was picked to what is pending, by exact distance.
-void Cursor::score_picked() {
-  Slot* slots = scratch_->picked.data();
+// Takes the first of the beam, up to `reach` and `limit`, and adds up to `most` of them that may be returned to what is
+// nearby. Returns how many it took.
+std::size_t Cursor::pick(std::size_t most, Key limit, std::size_t reach) {
+  const auto beam = scratch_->walk.beam();
+  std::size_t picked = 0;
+  std::size_t at = 0;
+  for (; at < reach && picked < most && beam[at] <= limit; ++at) {
+    const Slot slot = slot_of(beam[at]);
+    if (!graph_.visible(slot, view_) || !allowed_.contains(slot)) continue;
+    scratch_->nearby.push_back(beam[at] & ~EXPANDED);
+    ++picked;
+  }
+  scratch_->walk.consume(at);
+  return at;
+}
+
+// Puts in order by whole codes what is nearby.
+void Cursor::rescore() {
+  const Walk& walk = scratch_->walk;
+  std::vector<Key>& nearby = scratch_->nearby;
+  Slot slots[SCORED_AT_ONCE];
   float distances[SCORED_AT_ONCE];
-  for (std::size_t left = scratch_->picked.size(); left > 0;) {
-    const std::size_t n = std::min(SCORED_AT_ONCE, left);
-    for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(slots[i]);
+  for (const Key key : nearby) walk.codes()->prefetch_whole(slot_of(key));
+  for (std::size_t start = 0; start < nearby.size(); start += SCORED_AT_ONCE) {
+    const std::size_t n = std::min(SCORED_AT_ONCE, nearby.size() - start);
+    for (std::size_t i = 0; i < n; ++i) slots[i] = slot_of(nearby[start + i]);
+    walk.codes()->distances(walk.coded(), slots, n, distances);
+    for (std::size_t i = 0; i < n; ++i) nearby[start + i] = make_key(distances[i], slots[i]);
+  }
+  std::ranges::sort(nearby);
+}
+
+// Adds to what is pending.
+void Cursor::score_exactly(std::span<const Key> keys) {
+  Slot slots[SCORED_AT_ONCE];
+  float distances[SCORED_AT_ONCE];
+  for (std::size_t start = 0; start < keys.size(); start += SCORED_AT_ONCE) {
+    const std::size_t n = std::min(SCORED_AT_ONCE, keys.size() - start);
+    for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(slots[i] = slot_of(keys[start + i]));
     graph_.vectors().distances(scratch_->walk.query(), slots, n, distances);
     for (std::size_t i = 0; i < n; ++i) scratch_->pending.push_back(make_key(distances[i], slots[i]));
-    slots += n;
-    left -= n;
   }
 }
 
@@ -181,9 +219,12 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
   return PATIENCE * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
 }
 
-// Whether, with `count` more, so little is wanted that a scan by codes pays.
-bool Cursor::few(std::size_t count) const {
-  return (returned_.size() + count * (options_.once ? 1 : BATCHES_AHEAD)) * CODED_SHARE < matching_;
+// By what a scan for `count` more is quickest.
+Scan::By Cursor::scan_by(std::size_t count) const {
+  const std::size_t wanted = returned_.size() + count * (options_.once ? 1 : BATCHES_AHEAD);
+  if (wanted * CODED_SHARE >= matching_) return Scan::By::floats;
+  const bool whole = options_.exact || matching_ < COARSE_MIN || wanted * COARSE_SHARE >= matching_;
+  return whole ? Scan::By::codes : Scan::By::coarse_halves;
 }
 
 void Cursor::turn_to_scan(std::size_t count) {
@@ -193,7 +234,7 @@ void Cursor::turn_to_scan(std::size_t count) {
   for (const Key key : scratch_->batch) returned.insert(slot_of(key));
   const bool nothing = returned_.empty() && scratch_->batch.empty();
   scratch_->pending.clear();
-  scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, few(count));
+  scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, scan_by(count));
   mode_ = Mode::scanning;
 }
 

@@ -54,11 +54,13 @@ class Cursor {
  private:
   std::size_t left(std::size_t count) const;
   bool scan_is_cheaper(std::size_t count) const;
-  bool few(std::size_t count) const;
+  Scan::By scan_by(std::size_t count) const;
   void start_walk();
   void turn_to_scan(std::size_t count);
   void walk_on(std::size_t count);
-  void score_picked();
+  std::size_t pick(std::size_t most, Key limit, std::size_t reach);
+  void rescore();
+  void score_exactly(std::span<const Key> keys);
   void give(std::size_t count);
   std::size_t beam_for(std::size_t count) const;
 

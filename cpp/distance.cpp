@@ -13,6 +13,9 @@
 namespace clew {
 namespace {
 
+// h (15 - h) for each half of a byte.
+[[maybe_unused]] constexpr std::uint8_t MIXED[16] = {0, 14, 26, 36, 44, 50, 54, 56, 56, 54, 50, 44, 36, 26, 14, 0};
+
 // One addition after the other: the reference for short rows, and for processors with nothing better.
 namespace plain {
 
@@ -35,23 +38,38 @@ void squared(const float* query, const float* const* rows, std::size_t count, st
   }
 }
 
-void code_dot(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count, std::size_t n,
-              std::int32_t* out) {
+// f(component of a row, its code) over all of it.
+template <class F>
+void each_code(const Halves& row, std::size_t n, F f) {
+  for (std::size_t i = 0; i < n; ++i) {
+    f(i, (row.coarse[i] & 15) << 4 | (row.fine[i] & 15));
+    f(n + i, (row.coarse[i] & 0xF0) | row.fine[i] >> 4);
+  }
+}
+
+void code_dot(const std::int16_t* query, const Halves* rows, std::size_t count, std::size_t n, std::int32_t* out) {
   for (std::size_t r = 0; r < count; ++r) {
     std::int32_t sum = 0;
-    for (std::size_t i = 0; i < n; ++i) sum += query[i] * rows[r][i];
+    each_code(rows[r], n, [&](std::size_t i, int code) { sum += query[i] * code; });
     out[r] = sum;
   }
 }
 
-void code_squared(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count, std::size_t n,
-                  std::int32_t* out) {
+void code_squared(const std::int16_t* query, const Halves* rows, std::size_t count, std::size_t n, std::int32_t* out) {
   for (std::size_t r = 0; r < count; ++r) {
     std::int32_t sum = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::int32_t difference = query[i] - rows[r][i];
-      sum += difference * difference;
-    }
+    each_code(rows[r], n, [&](std::size_t i, int code) { sum += (query[i] - code) * (query[i] - code); });
+    out[r] = sum;
+  }
+}
+
+template <bool SQUARED>
+void coarse(const std::int8_t* query, const std::uint8_t* const* rows, std::size_t count, std::size_t n,
+            std::int32_t* out) {
+  const auto term = [](int q, int half) { return q * half + (SQUARED ? 8 * half * (15 - half) : 0); };
+  for (std::size_t r = 0; r < count; ++r) {
+    std::int32_t sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += term(query[i], rows[r][i] & 15) + term(query[n + i], rows[r][i] >> 4);
     out[r] = sum;
   }
 }
@@ -85,8 +103,12 @@ using Words = __m256i;
 using Sums = __m256i;
 constexpr std::size_t CODES = 16;
 inline Words load_words(const std::int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-inline Words widen(const std::int8_t* p) {
-  return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+inline void join(const std::uint8_t* coarse, const std::uint8_t* fine, Words& low, Words& high) {
+  const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(coarse));
+  const __m128i f = _mm_loadu_si128(reinterpret_cast<const __m128i*>(fine));
+  const __m128i half = _mm_set1_epi8(15);
+  low = _mm256_cvtepu8_epi16(_mm_or_si128(_mm_slli_epi16(_mm_and_si128(c, half), 4), _mm_and_si128(f, half)));
+  high = _mm256_cvtepu8_epi16(_mm_or_si128(_mm_andnot_si128(half, c), _mm_and_si128(_mm_srli_epi16(f, 4), half)));
 }
 inline Words subtract_words(Words a, Words b) { return _mm256_sub_epi16(a, b); }
 inline Sums no_sums() { return _mm256_setzero_si256(); }
@@ -95,6 +117,25 @@ inline std::int32_t total(Sums sums) {
   __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
   s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
   return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
+}
+template <std::size_t ROWS>
+inline void store_totals(const Sums* sums, std::int32_t* out) {
+  for (std::size_t r = 0; r < ROWS; ++r) out[r] = total(sums[r]);
+}
+
+using Bytes = __m256i;
+constexpr std::size_t BYTES = 32;
+inline Bytes load_bytes(const void* p, std::size_t) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline Bytes low_halves(Bytes row) { return _mm256_and_si256(row, _mm256_set1_epi8(15)); }
+inline Bytes high_halves(Bytes row) { return low_halves(_mm256_srli_epi16(row, 4)); }
+inline Bytes mixed(Bytes halves) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(MIXED))),
+                             halves);
+}
+inline Bytes eight_times() { return _mm256_set1_epi8(8); }
+// Pairs fit int16: no half is above 15, and nothing mixed above 56.
+inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) {
+  return add_products(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1), sums);
 }
 
 #include "code_rows.inl"
@@ -124,13 +165,49 @@ using Words = __m512i;
 using Sums = __m512i;
 constexpr std::size_t CODES = 32;
 inline Words load_words(const std::int16_t* p) { return _mm512_loadu_si512(p); }
-inline Words widen(const std::int8_t* p) {
-  return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+inline void join(const std::uint8_t* coarse, const std::uint8_t* fine, Words& low, Words& high) {
+  const __m256i c = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(coarse));
+  const __m256i f = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(fine));
+  const __m256i half = _mm256_set1_epi8(15);
+  low =
+      _mm512_cvtepu8_epi16(_mm256_or_si256(_mm256_slli_epi16(_mm256_and_si256(c, half), 4), _mm256_and_si256(f, half)));
+  high = _mm512_cvtepu8_epi16(
+      _mm256_or_si256(_mm256_andnot_si256(half, c), _mm256_and_si256(_mm256_srli_epi16(f, 4), half)));
 }
 inline Words subtract_words(Words a, Words b) { return _mm512_sub_epi16(a, b); }
 inline Sums no_sums() { return _mm512_setzero_si512(); }
 inline Sums add_products(Words a, Words b, Sums sums) { return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b)); }
-inline std::int32_t total(Sums sums) { return _mm512_reduce_add_epi32(sums); }
+// The four sums of four registers at once.
+template <std::size_t ROWS>
+inline void store_totals(const Sums* sums, std::int32_t* out) {
+  if constexpr (ROWS == 1) {
+    out[0] = _mm512_reduce_add_epi32(sums[0]);
+    return;
+  }
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[0], sums[1]), _mm512_unpackhi_epi32(sums[0], sums[1]));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[2], sums[3]), _mm512_unpackhi_epi32(sums[2], sums[3]));
+  const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                   _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+}
+
+using Bytes = __m512i;
+constexpr std::size_t BYTES = 64;
+// Half a register may be all that is left: rows are a multiple of CODE_ROW.
+inline Bytes load_bytes(const void* p, std::size_t left) {
+  return left < BYTES ? _mm512_zextsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(p)))
+                      : _mm512_loadu_si512(p);
+}
+inline Bytes low_halves(Bytes row) { return _mm512_and_si512(row, _mm512_set1_epi8(15)); }
+inline Bytes high_halves(Bytes row) { return low_halves(_mm512_srli_epi16(row, 4)); }
+inline Bytes mixed(Bytes halves) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(MIXED))), halves);
+}
+inline Bytes eight_times() { return _mm512_set1_epi8(8); }
+inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) {
+  return add_products(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1), sums);
+}
 
 #include "code_rows.inl"
 #include "distance_rows.inl"
@@ -146,45 +223,12 @@ inline std::int32_t total(Sums sums) { return _mm512_reduce_add_epi32(sums); }
 #endif
 namespace avx512vnni {
 
-constexpr std::size_t BYTES = 64;
+using namespace avx512;
+// These take the place of avx512's own.
+inline Sums add_products(Words a, Words b, Sums sums) { return _mm512_dpwssd_epi32(sums, a, b); }
+inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) { return _mm512_dpbusd_epi32(sums, a, b); }
 
-// The four sums of four registers of int32.
-inline __m128i totals(const __m512i* sums) {
-  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[0], sums[1]), _mm512_unpackhi_epi32(sums[0], sums[1]));
-  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[2], sums[3]), _mm512_unpackhi_epi32(sums[2], sums[3]));
-  const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti64x4_epi64(abcd, 1));
-  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
-template <std::size_t ROWS>
-inline void bytes_block(const std::uint8_t* query, const std::int8_t* rows, std::size_t n, std::int32_t* out) {
-  __m512i sums[4] = {};
-  std::size_t i = 0;
-  for (; i + BYTES <= n; i += BYTES) {
-    const __m512i words = _mm512_loadu_si512(query + i);
-    for (std::size_t r = 0; r < ROWS; ++r) {
-      sums[r] = _mm512_dpbusd_epi32(sums[r], words, _mm512_loadu_si512(rows + r * n + i));
-    }
-  }
-  if (i < n) {  // half a register is left: rows are a multiple of CODE_ROW
-    const __mmask64 half = 0xFFFFFFFFU;
-    const __m512i words = _mm512_maskz_loadu_epi8(half, query + i);
-    for (std::size_t r = 0; r < ROWS; ++r) {
-      sums[r] = _mm512_dpbusd_epi32(sums[r], words, _mm512_maskz_loadu_epi8(half, rows + r * n + i));
-    }
-  }
-  alignas(16) std::int32_t four[4];
-  _mm_store_si128(reinterpret_cast<__m128i*>(four), totals(sums));
-  for (std::size_t r = 0; r < ROWS; ++r) out[r] = four[r];
-}
-
-void code_bytes(const std::uint8_t* query, const std::int8_t* rows, std::size_t count, std::size_t n,
-                std::int32_t* out) {
-  std::size_t i = 0;
-  for (; i + 4 <= count; i += 4) bytes_block<4>(query, rows + i * n, n, out + i);
-  for (; i < count; ++i) bytes_block<1>(query, rows + i * n, n, out + i);
-}
+#include "code_rows.inl"
 
 }  // namespace avx512vnni
 #if defined(__clang__)
@@ -210,13 +254,35 @@ using Words = int16x8_t;
 using Sums = int32x4_t;
 constexpr std::size_t CODES = 8;
 inline Words load_words(const std::int16_t* p) { return vld1q_s16(p); }
-inline Words widen(const std::int8_t* p) { return vmovl_s8(vld1_s8(p)); }
+inline void join(const std::uint8_t* coarse, const std::uint8_t* fine, Words& low, Words& high) {
+  const uint8x8_t c = vld1_u8(coarse);
+  const uint8x8_t f = vld1_u8(fine);
+  low = vreinterpretq_s16_u16(vmovl_u8(vsli_n_u8(vand_u8(f, vdup_n_u8(15)), c, 4)));
+  high = vreinterpretq_s16_u16(vmovl_u8(vorr_u8(vand_u8(c, vdup_n_u8(0xF0)), vshr_n_u8(f, 4))));
+}
 inline Words subtract_words(Words a, Words b) { return vsubq_s16(a, b); }
 inline Sums no_sums() { return vdupq_n_s32(0); }
 inline Sums add_products(Words a, Words b, Sums sums) {
   return vmlal_s16(vmlal_s16(sums, vget_low_s16(a), vget_low_s16(b)), vget_high_s16(a), vget_high_s16(b));
 }
-inline std::int32_t total(Sums sums) { return vaddvq_s32(sums); }
+template <std::size_t ROWS>
+inline void store_totals(const Sums* sums, std::int32_t* out) {
+  for (std::size_t r = 0; r < ROWS; ++r) out[r] = vaddvq_s32(sums[r]);
+}
+
+// No half is above 15, and nothing mixed above 56: unsigned or signed, they are the same.
+using Bytes = int8x16_t;
+constexpr std::size_t BYTES = 16;
+inline Bytes load_bytes(const void* p, std::size_t) { return vld1q_s8(static_cast<const std::int8_t*>(p)); }
+inline Bytes low_halves(Bytes row) { return vandq_s8(row, vdupq_n_s8(15)); }
+inline Bytes high_halves(Bytes row) { return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(row), 4)); }
+inline Bytes mixed(Bytes halves) {
+  return vqtbl1q_s8(vld1q_s8(reinterpret_cast<const std::int8_t*>(MIXED)), vreinterpretq_u8_s8(halves));
+}
+inline Bytes eight_times() { return vdupq_n_s8(8); }
+inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) {
+  return vpadalq_s16(vpadalq_s16(sums, vmull_s8(vget_low_s8(a), vget_low_s8(b))), vmull_high_s8(a, b));
+}
 
 #include "code_rows.inl"
 #include "distance_rows.inl"
@@ -225,32 +291,37 @@ inline std::int32_t total(Sums sums) { return vaddvq_s32(sums); }
 
 #endif
 
-constexpr Kernels PLAIN{"plain", plain::dot, plain::squared, plain::code_dot, plain::code_squared};
+constexpr Kernels PLAIN{"plain",
+                        plain::dot,
+                        plain::squared,
+                        plain::code_dot,
+                        plain::code_squared,
+                        plain::coarse<false>,
+                        plain::coarse<true>};
 
 std::vector<Kernels> detect() {
   std::vector<Kernels> found;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) {
-    const Kernels kernels{"avx512",
-                          avx512::rows<avx512::Dot>,
-                          avx512::rows<avx512::Squared>,
-                          avx512::code_rows<avx512::CodeDot>,
-                          avx512::code_rows<avx512::CodeSquared>,
-                          merge_avx512};
+    const auto dot = avx512::rows<avx512::Dot>;
+    const auto squared = avx512::rows<avx512::Squared>;
     if (__builtin_cpu_supports("avx512vnni")) {
-      found.push_back(kernels);
-      found.back().name = "avx512vnni";
-      found.back().code_bytes = avx512vnni::code_bytes;
+      found.push_back({"avx512vnni", dot, squared, avx512vnni::code_rows<avx512vnni::CodeDot>,
+                       avx512vnni::code_rows<avx512vnni::CodeSquared>, avx512vnni::coarse_rows<avx512vnni::CoarseDot>,
+                       avx512vnni::coarse_rows<avx512vnni::CoarseSquared>, merge_avx512});
     }
-    found.push_back(kernels);
+    found.push_back({"avx512", dot, squared, avx512::code_rows<avx512::CodeDot>, avx512::code_rows<avx512::CodeSquared>,
+                     avx512::coarse_rows<avx512::CoarseDot>, avx512::coarse_rows<avx512::CoarseSquared>, merge_avx512});
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     found.push_back({"avx2", avx2::rows<avx2::Dot>, avx2::rows<avx2::Squared>, avx2::code_rows<avx2::CodeDot>,
-                     avx2::code_rows<avx2::CodeSquared>});
+                     avx2::code_rows<avx2::CodeSquared>, avx2::coarse_rows<avx2::CoarseDot>,
+                     avx2::coarse_rows<avx2::CoarseSquared>});
   }
 #elif defined(__aarch64__)
   found.push_back({"neon", neon::rows<neon::Dot>, neon::rows<neon::Squared>, neon::code_rows<neon::CodeDot>,
-                   neon::code_rows<neon::CodeSquared>});
+                   neon::code_rows<neon::CodeSquared>, neon::coarse_rows<neon::CoarseDot>,
+                   neon::coarse_rows<neon::CoarseSquared>});
 #endif
   found.push_back(PLAIN);
   return found;

@@ -22,14 +22,21 @@ inline constexpr std::size_t CODE_ROW = 32;
 // out[i] = f(query, rows[i]) for i < count.
 using RowsKernel = void (*)(const float* query, const float* const* rows, std::size_t count, std::size_t n, float* out);
 
-// The same of codes (see codes.hpp): rows of n int8, n a multiple of CODE_ROW, and a query of n int16. Sums are exact:
-// the query is scaled so that they fit.
-using CodesKernel = void (*)(const std::int16_t* query, const std::int8_t* const* rows, std::size_t count,
-                             std::size_t n, std::int32_t* out);
+// Codes of one row (see codes.hpp), of n bytes each: byte i holds four bits of component i in its lower half, and of
+// component n + i in its upper half. Padding is zero in both.
+struct Halves {
+  const std::uint8_t* coarse;  // the upper four bits of each code
+  const std::uint8_t* fine;    // the lower four
+};
 
-// out[i] = the inner product of a query of n uint8 and row i of `count` that lie one after the other.
-using BytesKernel = void (*)(const std::uint8_t* query, const std::int8_t* rows, std::size_t count, std::size_t n,
+// Sums over codes c, which are the int8 and 128: of q c, or of (q - c)^2. n is a multiple of CODE_ROW, the query has 2
+// n components. Sums are exact: the query is scaled so that they fit.
+using CodesKernel = void (*)(const std::int16_t* query, const Halves* rows, std::size_t count, std::size_t n,
                              std::int32_t* out);
+
+// Sums over the coarse halves h alone: of q h, or of q h + 8 h (15 - h), from which (q - (16 h - 120))^2 follows.
+using CoarseKernel = void (*)(const std::int8_t* query, const std::uint8_t* const* rows, std::size_t count,
+                              std::size_t n, std::int32_t* out);
 
 // Writes the keys of both, sorted, to `out`, and returns where the first of `fresh` went: `sorted` is sorted, `fresh`
 // in any order, no key is there twice, and there are at most MERGED_MAX. Nothing is sorted for that: how many keys are
@@ -44,8 +51,9 @@ struct Kernels {
   RowsKernel squared;
   CodesKernel code_dot;
   CodesKernel code_squared;
-  MergeKernel merge = nullptr;       // none: a sort is as quick
-  BytesKernel code_bytes = nullptr;  // none: code_dot is as quick
+  CoarseKernel coarse_dot;
+  CoarseKernel coarse_squared;
+  MergeKernel merge = nullptr;  // none: a sort is as quick
 };
 
 // What this processor runs, best first; "plain" is last.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
 #include <numeric>
 
 namespace clew {
@@ -10,13 +11,16 @@ namespace {
 
 constexpr std::size_t BLOCK = 32;  // rows scored at once, where they lie apart
 // Rows that lie together are scored with those between them if of RUN so many are wanted.
-constexpr std::size_t RUN = Codes::RUN;
+constexpr std::size_t RUN = 64;
 constexpr int RUN_MIN = 24;
 
-// Beside twice as many as are wanted, so many are taken in the order of codes to be scored exactly.
-constexpr std::size_t AHEAD_MIN = 32;
+// So many times as many as are wanted, and so many more, come through the sieve at once: what lies between the nearest
+// by codes and the nearest, and what is asked for next.
+constexpr std::size_t ADMITTED = 2;
+constexpr std::size_t ADMITTED_MIN = 256;
 
-constexpr Key EVERYTHING = ~Key{0};
+constexpr float ANYWHERE = std::numeric_limits<float>::infinity();
+constexpr float NOWHERE = -ANYWHERE;
 
 }  // namespace
 
@@ -31,15 +35,18 @@ std::size_t Allowed::count(Slot limit) const {
   return count;
 }
 
-std::size_t Scan::start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, bool few) {
+std::size_t Scan::start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, By by) {
   clear();
   query_.assign(query);
-  codes_ = few ? graph_.guide().codes : nullptr;
+  codes_ = by != By::floats ? graph_.guide().codes : nullptr;
   if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
+  coarse_ = codes_ != nullptr && by == By::coarse_halves && coded_.coarse_usable;
   std::array<Slot, 2 * BLOCK> block;
   std::size_t used = 0;
-  if (allowed.everything()) ranking_.keys().reserve(view.limit);
+  if (allowed.everything()) {
+    codes_ != nullptr ? sieve_.reserve(view.limit) : ranking_.keys().reserve(view.limit);
+  }
   const std::uint64_t* words = allowed.words.data();
   const std::size_t all = (view.limit + RUN - 1) / RUN;
   const std::size_t numbers = words == nullptr ? all : std::min(all, allowed.words.size());
@@ -54,7 +61,7 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
     }
     for (; bits != 0; bits &= bits - 1) {
       const Slot slot = first + static_cast<Slot>(std::countr_zero(bits));
-      codes_ != nullptr ? codes_->prefetch(slot) : graph_.vectors().prefetch(slot);
+      prefetch(slot);
       block[used++] = slot;
       if (used < block.size()) continue;
       // The second half is still on its way.
@@ -63,10 +70,18 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
       used = BLOCK;
     }
   }
-  score({block.data(), std::min(used, BLOCK)});
+  if (used > 0) score({block.data(), std::min(used, BLOCK)});
   if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
-  std::ranges::sort(pending_);
-  return ranking_.keys().size() + pending_.size();
+  score_block();
+  return ranking_.keys().size() + sieve_.size() + pending_.size();
+}
+
+void Scan::prefetch(Slot slot) const {
+  if (codes_ == nullptr) {
+    graph_.vectors().prefetch(slot);
+  } else {
+    coarse_ ? codes_->prefetch_coarse(slot) : codes_->prefetch_whole(slot);
+  }
 }
 
 // Which of the slots from 64 * number on, that `bits` say are allowed, are to be scored.
@@ -83,41 +98,52 @@ std::uint64_t Scan::wanted(std::size_t number, std::uint64_t bits, const View& v
 
 // Scores row after row, as they lie, also those that are not wanted: the processor sees by itself what comes next.
 void Scan::score_run(Slot first, std::size_t count, std::uint64_t wanted) {
+  std::array<Slot, RUN> slots;
   std::array<float, RUN> distances;
-  if (codes_ != nullptr) {
-    codes_->distances(coded_, first, count, distances.data());
-    const std::uint64_t wild = codes_->wild(first, count) & wanted;
-    wanted ^= wild;
-    for (std::uint64_t left = wild; left != 0; left &= left - 1) {
-      const Slot slot = first + static_cast<Slot>(std::countr_zero(left));
-      score_exactly({&slot, 1}, pending_);
-    }
-  } else {
-    std::array<Slot, RUN> slots;
-    std::iota(slots.begin(), slots.end(), first);
+  std::iota(slots.begin(), slots.end(), first);
+  if (codes_ == nullptr) {
     graph_.vectors().distances(query_, slots.data(), count, distances.data());
+    return keep({slots.data(), count}, distances.data(), wanted);
   }
+  if (coarse_) {
+    codes_->coarse_distances(coded_, first, count, distances.data());
+  } else {
+    codes_->distances(coded_, slots.data(), count, distances.data());
+  }
+  sift({slots.data(), count}, distances.data(), wanted, codes_->wild(first, count));
+}
+
+void Scan::score(std::span<const Slot> slots) {
+  std::array<float, BLOCK> distances;
+  if (codes_ == nullptr) return score_exactly(slots, ranking_.keys());
+  std::uint64_t wild = 0;
+  if (coarse_) {
+    codes_->coarse_distances(coded_, slots.data(), slots.size(), distances.data());
+  } else {
+    codes_->distances(coded_, slots.data(), slots.size(), distances.data());
+  }
+  for (std::size_t i = 0; i < slots.size(); ++i) wild |= std::uint64_t{codes_->wild(slots[i])} << i;
+  sift(slots, distances.data(), ~std::uint64_t{0} >> (64 - slots.size()), wild);
+}
+
+// Adds slot i to the ranking where bit i of `wanted` is set.
+void Scan::keep(std::span<const Slot> slots, const float* distances, std::uint64_t wanted) {
   std::vector<Key>& keys = ranking_.keys();
   const std::size_t before = keys.size();
-  keys.resize(before + count);
+  keys.resize(before + slots.size());
   Key* at = keys.data() + before;
-  for (std::size_t i = 0; i < count; ++i) {
-    *at = make_key(distances[i], first + static_cast<Slot>(i));
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    *at = make_key(distances[i], slots[i]);
     at += wanted >> i & 1;
   }
   keys.resize(static_cast<std::size_t>(at - keys.data()));
 }
 
-void Scan::score(std::span<const Slot> slots) {
-  if (codes_ == nullptr) return score_exactly(slots, ranking_.keys());
-  std::array<float, BLOCK> distances;
-  codes_->distances(coded_, slots.data(), slots.size(), distances.data());
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (codes_->wild(slots[i])) {
-      score_exactly(slots.subspan(i, 1), pending_);
-    } else {
-      ranking_.keys().push_back(make_key(distances[i], slots[i]));
-    }
+// Adds it to the sieve, or to block_, to be scored exactly, where bit i of `wild` is set as well.
+void Scan::sift(std::span<const Slot> slots, const float* distances, std::uint64_t wanted, std::uint64_t wild) {
+  sieve_.add(slots, distances, wanted & ~wild);
+  for (std::uint64_t left = wanted & wild; left != 0; left &= left - 1) {
+    block_.push_back(make_key(0, slots[static_cast<std::size_t>(std::countr_zero(left))]));
   }
 }
 
@@ -131,43 +157,87 @@ void Scan::score_exactly(std::span<const Slot> slots, std::vector<Key>& out) {
 
 void Scan::next(std::size_t count, std::vector<Key>& out) {
   if (codes_ == nullptr) return ranking_.next(count, out);
-  approach(count);
-  const std::size_t n = std::min(count, sure());
-  if (n == 0) return;
-  out.insert(out.end(), pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n));
-  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n));
+  if (sure_ < count) approach(count);
+  const auto n = static_cast<std::ptrdiff_t>(std::min(count, sure_));
+  out.insert(out.end(), pending_.begin(), pending_.begin() + n);
+  pending_.erase(pending_.begin(), pending_.begin() + n);
+  sure_ -= static_cast<std::size_t>(n);
 }
 
-// How many of pending_ nothing that remains can come before.
-std::size_t Scan::sure() const {
-  return static_cast<std::size_t>(std::ranges::upper_bound(pending_, bound_) - pending_.begin());
-}
-
-// Takes slots by the order of their codes until `count` are sure.
+// Makes `count` of pending_ sure, or all that there are: until all that could come before the last of them is pending.
 void Scan::approach(std::size_t count) {
-  for (std::size_t wanted = count * 2 + AHEAD_MIN; bound_ != EVERYTHING && sure() < count; wanted *= 2) {
-    coded_keys_.clear();
-    ranking_.next(wanted, coded_keys_);
-    const auto before = static_cast<std::ptrdiff_t>(pending_.size());
-    std::array<Slot, BLOCK> block;
-    for (std::size_t start = 0; start < coded_keys_.size(); start += BLOCK) {
-      const std::size_t n = std::min(BLOCK, coded_keys_.size() - start);
-      for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(block[i] = slot_of(coded_keys_[start + i]));
-      score_exactly({block.data(), n}, pending_);
+  const std::size_t at_once = std::max(BLOCK, count);
+  for (;;) {
+    const float last = pending_.size() < count ? ANYWHERE : distance_of(pending_[count - 1]);
+    const float limit = coded_.whole.greatest(last);
+    const bool waiting = taken_ < waiting_.size();
+    if (waiting && distance_of(waiting_[taken_]) <= limit) {
+      take(at_once, limit);
+    } else if (!sieve_.empty() && sieve_.limit() < measure().greatest(last)) {
+      // Without any by their codes, `last` is one of the few that have none, and says nothing.
+      admit(count, waiting ? measure().greatest(last) : NOWHERE);
+    } else {
+      break;
     }
-    std::sort(pending_.begin() + before, pending_.end());
-    std::inplace_merge(pending_.begin(), pending_.begin() + before, pending_.end());
-    bound_ = coded_keys_.size() < wanted
-                 ? EVERYTHING
-                 : make_key(codes_->least(coded_, distance_of(coded_keys_.back())), NO_SLOT >> 1);
   }
+  sure_ = std::min(count, pending_.size());
+}
+
+// Lets through the sieve what is at up to `limit`, and at least a good deal more than `count`.
+void Scan::admit(std::size_t count, float limit) {
+  block_.clear();
+  sieve_.pass(count * ADMITTED + ADMITTED_MIN, limit, block_);
+  std::array<Slot, BLOCK> slots;
+  std::array<float, BLOCK> distances;
+  for (std::size_t start = 0; coarse_ && start < block_.size(); start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, block_.size() - start);
+    for (std::size_t i = 0; i < n; ++i) codes_->prefetch_whole(slots[i] = slot_of(block_[start + i]));
+    codes_->distances(coded_, slots.data(), n, distances.data());
+    for (std::size_t i = 0; i < n; ++i) block_[start + i] = make_key(distances[i], slots[i]);
+  }
+  sort_keys(block_);
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken_));
+  taken_ = 0;
+  const auto before = static_cast<std::ptrdiff_t>(waiting_.size());
+  waiting_.insert(waiting_.end(), block_.begin(), block_.end());
+  std::inplace_merge(waiting_.begin(), waiting_.begin() + before, waiting_.end());
+}
+
+// Scores exactly the first `count` of what waits, as far as it is at up to `limit` by its codes.
+void Scan::take(std::size_t count, float limit) {
+  const auto first = waiting_.begin() + static_cast<std::ptrdiff_t>(taken_);
+  const auto most = first + static_cast<std::ptrdiff_t>(std::min(count, waiting_.size() - taken_));
+  block_.assign(first, std::upper_bound(first, most, make_key(limit, NO_SLOT >> 1)));
+  taken_ += block_.size();
+  score_block();
+}
+
+// Adds what is in block_ to what is pending.
+void Scan::score_block() {
+  const auto before = static_cast<std::ptrdiff_t>(pending_.size());
+  std::array<Slot, BLOCK> slots;
+  for (std::size_t start = 0; start < block_.size(); start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, block_.size() - start);
+    for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(slots[i] = slot_of(block_[start + i]));
+    score_exactly({slots.data(), n}, pending_);
+  }
+  std::sort(pending_.begin() + before, pending_.end());
+  std::inplace_merge(pending_.begin(), pending_.begin() + before, pending_.end());
 }
 
 void Scan::clear() {
   codes_.reset();
   ranking_.clear();
+  sieve_.clear();
+  waiting_.clear();
   pending_.clear();
-  bound_ = 0;
+  block_.clear();
+  sure_ = taken_ = 0;
+}
+
+std::size_t Scan::bytes() const {
+  return ranking_.bytes() + sieve_.bytes() +
+         (waiting_.capacity() + pending_.capacity() + block_.capacity()) * sizeof(Key);
 }
 
 }  // namespace clew

@@ -10,6 +10,7 @@
 #include "containers.hpp"
 #include "graph.hpp"
 #include "ranking.hpp"
+#include "sieve.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
 
@@ -31,40 +32,55 @@ struct Allowed {
 //
 // Where the graph has codes, all slots are scored by them, and by their floats only those that may come next. Nothing
 // further than the error of codes allows is given out before the rest (the multi-step search of Seidl and Kriegel,
-// SIGMOD 1998), so the order is that of the floats.
+// SIGMOD 1998), so the order is that of the floats. Where the order does not have to be beyond all doubt, the first
+// step goes by coarse halves, and the next by the whole codes of those that may come next.
 //
 // REQUIRES: the graph outlives the scan. One caller at a time.
 class Scan {
  public:
   explicit Scan(const Graph& graph) : graph_(graph), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
-  // Scores what is visible, allowed and not in `except`; by codes, if there are some, where only a `few` of them will
-  // be asked for. Returns how many that were.
-  std::size_t start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, bool few);
+  // By what all are scored; floats, where there are no codes.
+  enum class By { floats, codes, coarse_halves };
+
+  // Scores what is visible, allowed and not in `except`. Returns how many that were.
+  std::size_t start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, By by);
   bool coded() const { return codes_ != nullptr; }
 
   // Appends up to `count` further keys to `out`, nearest first.
   void next(std::size_t count, std::vector<Key>& out);
 
   void clear();
-  std::size_t bytes() const { return ranking_.bytes() + (pending_.capacity() + coded_keys_.capacity()) * sizeof(Key); }
+  std::size_t bytes() const;
 
  private:
   std::uint64_t wanted(std::size_t number, std::uint64_t bits, const View& view, const SlotSet* except) const;
+  void prefetch(Slot slot) const;
   void score_run(Slot first, std::size_t count, std::uint64_t wanted);
   void score(std::span<const Slot> slots);
+  void keep(std::span<const Slot> slots, const float* distances, std::uint64_t wanted);
+  void sift(std::span<const Slot> slots, const float* distances, std::uint64_t wanted, std::uint64_t wild);
   void score_exactly(std::span<const Slot> slots, std::vector<Key>& out);
-  std::size_t sure() const;
+  const Measure& measure() const { return coarse_ ? coded_.coarse : coded_.whole; }
   void approach(std::size_t count);
+  void admit(std::size_t count, float limit);
+  void take(std::size_t count, float limit);
+  void score_block();
 
   const Graph& graph_;
   Prepared query_;
   CodedQuery coded_;
-  std::shared_ptr<const Codes> codes_;  // none: the keys of ranking_ are exact
+  std::shared_ptr<const Codes> codes_;  // none: all keys are in ranking_, and exact
+  bool coarse_ = false;
   Ranking ranking_;
-  std::vector<Key> pending_;     // scored exactly and not given out, sorted
-  std::vector<Key> coded_keys_;  // taken from ranking_ last
-  Key bound_ = 0;                // everything up to it is pending or has been given out
+  // What was scored by codes comes through the sieve, waits by whole codes, and then exactly. Both are sorted: the first
+  // taken_ that wait do so no longer, and the first sure_ that are pending are nearer than all that is not.
+  Sieve sieve_;
+  std::vector<Key> waiting_;
+  std::size_t taken_ = 0;
+  std::vector<Key> pending_;
+  std::size_t sure_ = 0;
+  std::vector<Key> block_;  // to be scored next, by whole codes or exactly
 };
 
 }  // namespace clew

@@ -19,7 +19,20 @@ namespace {
 constexpr std::array<char, 8> MAGIC{'C', 'L', 'E', 'W', 'G', 'R', 'P', 'H'};
 constexpr std::uint32_t VERSION = 1;
 
-enum Section : std::size_t { ROWS, LENGTHS, ORIGINALS, REMOVED, EDGES, COPIES, MEAN, CODES, WILD, NOTE, SECTIONS };
+enum Section : std::size_t {
+  ROWS,
+  LENGTHS,
+  ORIGINALS,
+  REMOVED,
+  EDGES,
+  COPIES,
+  MEAN,
+  COARSE,
+  FINE,
+  WILD,
+  NOTE,
+  SECTIONS
+};
 
 struct Header {
   std::array<char, 8> magic;
@@ -38,6 +51,8 @@ struct Header {
   float step;               // of codes; 0: there are none
   std::uint32_t unused;
   double error;
+  double coarse_error;
+  double coarse_along;
   std::array<Place, SECTIONS> sections;
   std::uint64_t checksum;  // of all before
 };
@@ -120,9 +135,12 @@ void Image::write_edges(const Graph& graph, const View& view, ImageWriter& file,
 void Image::write_codes(const Codes& codes, const View& view, ImageWriter& file, Header& header) {
   header.step = codes.step_;
   header.error = codes.error_;
+  header.coarse_error = codes.coarse_error_;
+  header.coarse_along = codes.coarse_along_;
   const auto* mean = reinterpret_cast<const char*>(codes.mean_.data());
   header.sections[MEAN] = file.bytes({mean, mean + codes.mean_.size() * sizeof(float)});
-  header.sections[CODES] = file.rows(codes.rows_, view.limit);
+  header.sections[COARSE] = file.rows(codes.coarse_, view.limit);
+  header.sections[FINE] = file.rows(codes.fine_, view.limit);
   header.sections[WILD] = file.rows(codes.wild_, view.limit);
 }
 
@@ -182,15 +200,14 @@ void Image::read_codes(Graph& graph, const Header& header, ImageReader& file) {
   std::memcpy(codes->mean_.data(), mean.data(), mean.size());
   codes->step_ = header.step;
   codes->error_ = header.error;
+  codes->coarse_error_ = header.coarse_error;
+  codes->coarse_along_ = header.coarse_along;
   const auto limit = static_cast<Slot>(header.limit);
-  file.rows(header.sections[CODES], codes->rows_, limit);
+  file.rows(header.sections[COARSE], codes->coarse_, limit);
+  file.rows(header.sections[FINE], codes->fine_, limit);
   file.rows(header.sections[WILD], codes->wild_, limit);
   Slot wild = 0;
-  codes->squares_.reserve(limit);
-  for (Slot slot = 0; slot < limit; ++slot) {
-    wild += *codes->wild_[slot] != 0 ? 1 : 0;
-    codes->square(slot);
-  }
+  for (Slot slot = 0; slot < limit; ++slot) wild += *codes->wild_[slot] != 0 ? 1 : 0;
   codes->wild_count_ = wild;
   graph.codes_ = std::move(codes);
 }

@@ -97,6 +97,11 @@ void sort_stretch(std::span<Key> keys, Key* buffer) {
 
 }  // namespace
 
+void sort_keys(std::span<Key> keys) {
+  const auto buffer = std::make_unique_for_overwrite<Key[]>(keys.size());
+  sort_stretch(keys, buffer.get());
+}
+
 void Ranking::next(std::size_t count, std::vector<Key>& out) {
   while (count > 0) {
     if (given_ == sorted_.size()) select(count);
@@ -123,8 +128,7 @@ void Ranking::select(std::size_t count) {
   } else {
     take_until(pivot);
   }
-  const auto buffer = std::make_unique_for_overwrite<Key[]>(sorted_.size());
-  sort_stretch(sorted_, buffer.get());
+  sort_keys(sorted_);
   if (!sorted_.empty()) floor_ = sorted_.back();
   if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
 }

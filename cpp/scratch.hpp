@@ -15,7 +15,7 @@ struct Scratch {
   Scan scan;
   SlotSet returned;
   std::vector<Key> batch;
-  std::vector<Slot> picked;  // of the beam, to be scored exactly
+  std::vector<Key> nearby;   // picked from the beam, to be scored exactly
   std::vector<Key> pending;  // scored exactly, and not yet returned
 };
 

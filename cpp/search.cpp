@@ -21,7 +21,7 @@ constexpr std::size_t SOON = 4;
 Walk::Walk(const Graph& graph)
     : graph_(graph), merge_keys_(best_kernels().merge), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
-void Walk::start(const float* query, Purpose purpose) {
+void Walk::start(const float* query, Purpose purpose, bool may_be_coarse) {
   query_.assign(query);
   purpose_ = purpose;
   capacity_ = head_ = next_ = distances_ = 0;
@@ -36,6 +36,7 @@ void Walk::start(const float* query, Purpose purpose) {
   codes_ = codes_serve ? std::move(guide.codes) : nullptr;
   if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
+  coarse_ = codes_ != nullptr && may_be_coarse && coded_.coarse_usable;
   end_ = codes_ != nullptr ? codes_->end() : NO_SLOT;
   meet(*guide.landmarks);
 }
@@ -117,9 +118,13 @@ void Walk::expand(std::size_t at) {
   }
   find_new({neighbors, count});
   for (std::size_t i = before; i < found_.size(); ++i) {
-    codes_ != nullptr ? codes_->prefetch(found_[i]) : graph_.vectors().prefetch(found_[i]);
+    coarse_ ? codes_->prefetch_coarse(found_[i]) : prefetch(found_[i]);
   }
   purpose_ == Purpose::link ? path_.push_back(key) : expand_copies(key);
+}
+
+void Walk::prefetch(Slot slot) const {
+  codes_ != nullptr ? codes_->prefetch_whole(slot) : graph_.vectors().prefetch(slot);
 }
 
 void Walk::expand_copies(Key key) {
@@ -199,7 +204,9 @@ void Walk::compute_scores() {
   const VectorStore& vectors = graph_.vectors();
   scores_.resize(found_.size());
   distances_ += found_.size();
-  if (codes_ != nullptr && purpose_ == Purpose::link) {
+  if (coarse_) {
+    codes_->coarse_distances(coded_, found_.data(), found_.size(), scores_.data());
+  } else if (codes_ != nullptr && purpose_ == Purpose::link) {
     codes_->pair_distances(coded_, found_.data(), found_.size(), scores_.data());
   } else if (codes_ != nullptr) {
     codes_->distances(coded_, found_.data(), found_.size(), scores_.data());

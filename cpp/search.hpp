@@ -29,8 +29,9 @@ class Walk {
  public:
   explicit Walk(const Graph& graph);
 
-  // Begins at the landmarks nearest to `query` (dimension floats).
-  void start(const float* query, Purpose purpose);
+  // Begins at the landmarks nearest to `query` (dimension floats). By coarse halves of codes where these serve, if it
+  // may: their order is good for finding what is near, but too uneven to give out in small batches one after the other.
+  void start(const float* query, Purpose purpose, bool may_be_coarse = false);
 
   // Expands until the nearest `ef` slots not yet consumed have all been expanded.
   void run(std::size_t ef) {
@@ -42,9 +43,10 @@ class Walk {
   void begin(std::size_t ef);
   bool step();
 
-  // The query as start() took it; the codes that distances were computed by, or none.
+  // The query as start() took it; the codes that distances were computed by, or none; whether by their coarse halves.
   const Prepared& query() const { return query_; }
   const Codes* codes() const { return codes_.get(); }
+  bool coarse() const { return coarse_; }
   const CodedQuery& coded() const { return coded_; }
 
   // The beam, nearest first: by codes where there are some.
@@ -70,6 +72,7 @@ class Walk {
   void compute_scores();
   void look_ahead() const;
   void expand(std::size_t at);
+  void prefetch(Slot slot) const;
   void expand_copies(Key key);
   void score();
   void merge();
@@ -83,6 +86,7 @@ class Walk {
   Prepared query_;
   CodedQuery coded_;
   std::shared_ptr<const Codes> codes_;
+  bool coarse_ = false;
   Slot end_ = NO_SLOT;  // slots from here on have no codes
   Purpose purpose_ = Purpose::answer;
   std::size_t capacity_ = 0;

@@ -414,7 +414,9 @@ def spaced(text: str, letters: NDArray[uint64]) -> str:
 def code_sums(
     instruction_set: str, function: str, query: NDArray[int16], rows: NDArray[int8]
 ) -> NDArray[int32]:
-    """Sums over rows of codes (n, width), width a multiple of 32: `function` is dot, squared or bytes. For tests."""
+    """Sums over rows of codes (n, width), width a multiple of 64: `function` is dot or squared, of the codes and 128, or coarse dot
+    or coarse squared, of their upper halves h: q h, or q h + 8 h (15 - h), for -128 <= q <= 127. For tests.
+    """
 
 def merged_keys(
     instruction_set: str, sorted: NDArray[uint64], fresh: NDArray[uint64]

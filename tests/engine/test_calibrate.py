@@ -21,9 +21,9 @@ NO_SLOTS = np.empty(0, dtype=np.uint32)
 class TimedCursor:
     """Takes a fixed time for every distance and every row."""
 
-    def __init__(self, graph: TimedGraph, exact: bool, rows: int) -> None:
-        self.graph, self.scanning = graph, exact
-        self.walked, self.scanned = (0, rows) if exact else (graph.walked, 0)
+    def __init__(self, graph: TimedGraph, rows: int) -> None:
+        self.graph, self.scanning = graph, graph.scan_cost == 0
+        self.walked, self.scanned = (0, rows) if self.scanning else (graph.walked, 0)
 
     def next(self, k: int) -> None:
         self.graph.clock.advance(
@@ -57,11 +57,10 @@ class TimedGraph:
         query: NDArray[np.float32],
         ef: int = 0,
         allowed: NDArray[np.uint64] | None = None,
-        exact: bool = False,
     ) -> TimedCursor:
         self.costs_while_measured.append(self.scan_cost)
         rows = 0 if allowed is None else int(np.bitwise_count(allowed).sum())
-        return TimedCursor(self, exact, min(rows, self.size))
+        return TimedCursor(self, min(rows, self.size))
 
 
 def measured(graph: Any) -> float:
@@ -89,7 +88,7 @@ def test_measuring_leaves_the_cost_to_its_caller() -> None:
     graph = TimedGraph(2e-6, 1e-6)
     measured(graph)
     assert graph.scan_cost == 0.25
-    assert set(graph.costs_while_measured) == {COST_MAX, 0.25}
+    assert set(graph.costs_while_measured) == {COST_MAX, 0}
 
 
 def test_a_graph_that_does_not_walk_keeps_its_cost() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from clew._core import Cursor, Graph
 from clew.commands import Floats
 
-# Each scan passes rows of this many bytes as floats, a quarter of it as codes: at most 1 ms from memory.
+# Each scan passes rows of this many bytes as floats, an eighth of it as coarse halves of codes: at most 1 ms from memory.
 # Several at places drawn at random, so that the rows are as far from the processor as they are for a query.
 SCAN_BYTES = 8 << 20
 SCANS = 4
@@ -37,18 +37,20 @@ def scan_cost(graph: Graph, clock: Callable[[], float] = time.thread_time) -> fl
     draw = np.random.default_rng(SEED)
     queries = graph.rows(draw.integers(graph.size, size=WALKS + SCANS, dtype=np.uint32))
     before = graph.scan_cost
-    graph.scan_cost = COST_MAX  # so that walks are not cut short; queries beside it walk for that moment too
-    try:
-        walk = min((_per_distance(graph, query, clock) for query in queries[:WALKS]), default=np.inf)
-    finally:
-        graph.scan_cost = before
     rows = -(-SCAN_BYTES // (4 * graph.dimension * 64)) * 64
     last = max(0, min(graph.size, SPREAD) - rows) // 64
     starts = draw.integers(last, endpoint=True, size=SCANS).tolist()
-    scan = min(
-        _per_row(graph, query, start, rows // 64, clock)
-        for query, start in zip(queries[WALKS:], starts, strict=True)
-    )
+    try:
+        # So that walks are not cut short, and scans are not walks; queries beside it do the same for that moment.
+        graph.scan_cost = COST_MAX
+        walk = min((_per_distance(graph, query, clock) for query in queries[:WALKS]), default=np.inf)
+        graph.scan_cost = 0
+        scan = min(
+            _per_row(graph, query, start, rows // 64, clock)
+            for query, start in zip(queries[WALKS:], starts, strict=True)
+        )
+    finally:
+        graph.scan_cost = before
     if not (0 < walk < np.inf and 0 < scan < np.inf):
         return before
     return float(min(max(scan / walk, COST_MIN), COST_MAX))
@@ -64,7 +66,7 @@ def _per_row(graph: Graph, query: Floats, start: int, words: int, clock: Callabl
     """Of a scan of `words` * 64 slots from slot `start` * 64 on."""
     allowed = np.zeros(start + words, dtype=np.uint64)
     allowed[start:] = ~np.uint64(0)
-    cursor = graph.cursor(query, allowed=allowed, exact=True)
+    cursor = graph.cursor(query, allowed=allowed)
     seconds = _timed(cursor, clock)
     return seconds / cursor.scanned if cursor.scanned else np.inf
 

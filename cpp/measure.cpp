@@ -1,0 +1,44 @@
+#include "measure.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace clew {
+namespace {
+
+// What float32 distances may be off by, of their size.
+constexpr double FLOAT_ERROR = 1e-5;
+
+// Cosines are taken between unit vectors: |a - b|^2 = 2 - 2 cos.
+double per_square(Metric metric) { return metric == Metric::cosine ? 0.5 : 1; }
+
+}  // namespace
+
+float Measure::least(float distance) const {
+  if (metric == Metric::dot_product) return distance - static_cast<float>(along + rounding);
+  const double said = std::max(0.0, (double{distance} - offset) / per_square(metric));
+  const double between = std::sqrt(std::max(0.0, along * along + said - across)) - along;
+  const double nearest = std::max(0.0, between - rests);
+  return static_cast<float>(nearest * nearest * (1 - FLOAT_ERROR) * per_square(metric) + offset - rounding);
+}
+
+float Measure::greatest(float distance) const {
+  if (metric == Metric::dot_product) return distance + static_cast<float>(along + rounding);
+  const double away = std::max(0.0, (double{distance} - offset + rounding) / per_square(metric));
+  const double between = std::sqrt(away) + rests;
+  const double said = between * between + 2 * between * along + across;
+  return static_cast<float>(said * (1 + FLOAT_ERROR) * per_square(metric) + offset);
+}
+
+float Measure::likely(float distance, std::size_t dimension) const {
+  // Errors of many components point anywhere: along the way to the query lies the root of a component's share.
+  constexpr double DEVIATIONS = 3;
+  const double share = DEVIATIONS / std::sqrt(static_cast<double>(dimension));
+  Measure narrow = *this;
+  narrow.rests *= share;
+  narrow.along *= share;
+  narrow.across *= share * share;
+  return narrow.greatest(distance);
+}
+
+}  // namespace clew
