@@ -1,6 +1,7 @@
 #include "codes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -41,6 +42,7 @@ constexpr double ALONG_MARGIN = 1.25;
 constexpr double FLOAT_ERROR = 1e-5;
 
 constexpr std::size_t PREFETCHED_MAX = 768;
+constexpr std::size_t BLOCK = 64;  // rows, or components, at a time
 
 std::int32_t rounded(float value) { return static_cast<std::int32_t>(value + (value < 0 ? -0.5F : 0.5F)); }
 
@@ -53,7 +55,6 @@ double quantile(std::vector<float>& values, double part) {
 // out[i] = distance of what f(first, how many, sums) sums of up to 64 rows.
 template <class F>
 void each_block(std::size_t count, const Measure& measure, float* out, F f) {
-  constexpr std::size_t BLOCK = 64;
   std::int32_t sums[BLOCK];
   for (std::size_t start = 0; start < count; start += BLOCK) {
     const std::size_t n = std::min(BLOCK, count - start);
@@ -223,23 +224,28 @@ void Codes::assign_point(CodedQuery& query, const float* vector, double length) 
   // The sum of all squares must fit 31 bits.
   const auto width = static_cast<double>(query.words.size());
   const auto most = static_cast<float>(std::min(16000.0, std::floor(std::sqrt(2147483647.0 / width)) - 128));
-  query.rests.assign(query.words.size(), 0);
   std::int32_t outside = 0;
-  // Nothing is added up here: a compiler makes vectors of a loop only where the order of additions stays.
-  for (std::size_t i = 0; i < vectors_.dimension(); ++i) {
-    const float value = vector[i] * scale - mean_[i];
-    const float exact = value * per_step;
-    outside |= static_cast<std::int32_t>(std::abs(exact) > most);
-    const std::int32_t steps = rounded(std::clamp(exact, -most, most));
-    query.words[i] = static_cast<std::int16_t>(steps + ZERO);
-    query.rests[i] = value - static_cast<float>(steps) * step_;
+  double rests = 0;
+  for (std::size_t start = 0; start < vectors_.dimension(); start += BLOCK) {
+    std::array<float, BLOCK> block{};
+    const std::size_t n = std::min(BLOCK, vectors_.dimension() - start);
+    // Nothing is added up here: a compiler makes vectors of a loop only where the order of additions stays.
+    for (std::size_t i = 0; i < n; ++i) {
+      const float value = vector[start + i] * scale - mean_[start + i];
+      const float exact = value * per_step;
+      outside |= static_cast<std::int32_t>(std::abs(exact) > most);
+      const std::int32_t steps = rounded(std::clamp(exact, -most, most));
+      query.words[start + i] = static_cast<std::int16_t>(steps + ZERO);
+      block[i] = value - static_cast<float>(steps) * step_;
+    }
+    const float* rest = block.data();
+    float sum = 0;
+    kernels_.dot(rest, &rest, 1, BLOCK, &sum);
+    rests += double{sum};
   }
-  float sum = 0;
-  const float* rests = query.rests.data();
-  kernels_.dot(rests, &rests, 1, query.rests.size(), &sum);
   query.usable &= outside == 0;
   Measure& whole = query.whole;
-  whole.rests = std::sqrt(double{sum});
+  whole.rests = std::sqrt(rests);
   whole.along = error_;
   whole.across = error_ * error_;
   whole.rounding = cosine ? FLOAT_ERROR : 0;
@@ -346,7 +352,7 @@ void Codes::assign_coarse_direction(CodedQuery& query, const float* vector, doub
 void Codes::distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.code_dot : kernels_.code_squared;
   each_block(count, query.whole, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    Halves rows[64];
+    Halves rows[BLOCK];
     for (std::size_t i = 0; i < n; ++i) rows[i] = {coarse_[slots[start + i]], fine_[slots[start + i]]};
     kernel(query.words.data(), rows, n, coarse_.width(), sums);
   });
@@ -355,7 +361,7 @@ void Codes::distances(const CodedQuery& query, const Slot* slots, std::size_t co
 void Codes::coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.coarse_dot : kernels_.coarse_squared;
   each_block(count, query.coarse, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    const std::uint8_t* rows[64];
+    const std::uint8_t* rows[BLOCK];
     for (std::size_t i = 0; i < n; ++i) rows[i] = coarse_[slots[start + i]];
     kernel(query.bytes.data(), rows, n, coarse_.width(), sums);
   });
@@ -364,7 +370,7 @@ void Codes::coarse_distances(const CodedQuery& query, const Slot* slots, std::si
 void Codes::coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const {
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.coarse_dot : kernels_.coarse_squared;
   each_block(count, query.coarse, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    const std::uint8_t* rows[64];
+    const std::uint8_t* rows[BLOCK];
     const std::uint8_t* row = coarse_[first + static_cast<Slot>(start)];
     for (std::size_t i = 0; i < n; ++i) rows[i] = row + i * coarse_.width();
     kernel(query.bytes.data(), rows, n, coarse_.width(), sums);
@@ -387,7 +393,7 @@ void Codes::pair_distances(const CodedQuery& from, const Slot* slots, std::size_
   Measure measure;
   measure.scale = from.whole.scale;
   each_block(count, measure, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    Halves rows[64];
+    Halves rows[BLOCK];
     for (std::size_t i = 0; i < n; ++i) rows[i] = {coarse_[slots[start + i]], fine_[slots[start + i]]};
     kernels_.code_squared(from.words.data(), rows, n, coarse_.width(), sums);
   });

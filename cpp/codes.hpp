@@ -39,7 +39,6 @@ namespace clew {
 struct CodedQuery {
   std::vector<std::int16_t> words;  // for whole codes
   std::vector<std::int8_t> bytes;   // for coarse halves
-  std::vector<float> rests;         // what rounding left over
   bool usable = false;              // false: zero, or too far outside of the grid; floats must be used
   bool coarse_usable = false;       // false: whole codes must be used
   Measure whole;

@@ -273,8 +273,8 @@ class KeyHeap {
  public:
   void push(Key key) {
     std::vector<Key>& keys = key < fence_ ? near_ : far_;
-    // By a quarter, not by half or more: of thousands of open queries this is the largest part.
-    if (keys.size() == keys.capacity()) keys.reserve(keys.size() + keys.size() / 4 + 64);
+    // By an eighth, not by half or more: of thousands of open queries this is the largest part.
+    if (keys.size() == keys.capacity()) keys.reserve(keys.size() + keys.size() / 8 + 64);
     keys.push_back(key);
     if (key < fence_) std::push_heap(near_.begin(), near_.end(), std::greater<>());
   }
