@@ -2,6 +2,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <bit>
 #include <charconv>
 #include <cmath>
 
@@ -14,6 +15,10 @@ using namespace nb::literals;
 
 namespace clew {
 namespace {
+
+// Slots of hits may be marked by their highest bit: keys have no room for it but that of "expanded".
+Key key_of(Slot slot, float distance) { return Key{ordered(distance)} << 32 | std::rotl(slot, 1); }
+Slot marked_slot(Key key) { return std::rotr(static_cast<Slot>(key), 1); }
 
 // The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
 //
@@ -106,12 +111,12 @@ Hits::Hits(const Array<Slot>& slots, const Array<float>& distances) {
                                 std::to_string(distances.size()) + " distances");
   }
   keys_.reserve(slots.size());
-  for (std::size_t i = 0; i < slots.size(); ++i) keys_.push_back(make_key(distances.data()[i], slots.data()[i]));
+  for (std::size_t i = 0; i < slots.size(); ++i) keys_.push_back(key_of(slots.data()[i], distances.data()[i]));
 }
 
 Result<Slot> Hits::slots() const {
   auto [result, out] = new_array<Slot, 1>({keys_.size()});
-  for (const Key key : keys_) *out++ = slot_of(key);
+  for (const Key key : keys_) *out++ = marked_slot(key);
   return result;
 }
 
@@ -124,7 +129,7 @@ Result<float> Hits::distances() const {
 nb::bytes Hits::packed() const {
   std::vector<Slot> slots;
   slots.reserve(keys_.size());
-  for (const Key key : keys_) slots.push_back(slot_of(key));
+  for (const Key key : keys_) slots.push_back(marked_slot(key));
   return nb::bytes(slots.data(), slots.size() * sizeof(Slot));
 }
 
@@ -133,8 +138,8 @@ std::vector<std::int64_t> Hits::each_of(nb::handle numbers) const {
   std::vector<std::int64_t> result;
   result.reserve(keys_.size());
   for (const Key key : keys_) {
-    if (slot_of(key) >= buffer.numbers().size()) throw std::out_of_range("slot has no number");
-    result.push_back(buffer.numbers()[slot_of(key)]);
+    if (marked_slot(key) >= buffer.numbers().size()) throw std::out_of_range("slot has no number");
+    result.push_back(buffer.numbers()[marked_slot(key)]);
   }
   return result;
 }
@@ -150,10 +155,10 @@ nb::list Hits::named(const nb::list& names, const std::optional<std::string>& me
                      const nb::callable& make) const {
   const std::optional<Metric> metric = scale_named(metric_name);
   for (const Key key : keys_) {
-    if (slot_of(key) >= names.size()) throw std::out_of_range("slot has no name");
+    if (marked_slot(key) >= names.size()) throw std::out_of_range("slot has no name");
   }
   // The names lie anywhere in memory: all are asked for before the first is waited for.
-  const auto name_of = [&](Key key) { return PyList_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(slot_of(key))); };
+  const auto name_of = [&](Key key) { return PyList_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(marked_slot(key))); };
   for (const Key key : keys_) __builtin_prefetch(name_of(key), 1);
   nb::list result;
   for (const Key key : keys_) result.append(make(nb::handle(name_of(key)), score(distance_of(key), metric)));

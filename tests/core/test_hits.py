@@ -28,6 +28,13 @@ def test_hits_read_as_a_pair_of_arrays() -> None:
         found[2]
 
 
+def test_a_slot_keeps_the_mark_of_its_highest_bit() -> None:
+    slots = [1 << 31, (1 << 31) | 7, (1 << 31) - 1, 2**32 - 1, 0]
+    found = hits(*((slot, 0.5) for slot in slots))
+    assert found.slots.tolist() == slots
+    assert found.packed == array("I", slots).tobytes()
+
+
 def test_an_array_outlives_its_hits() -> None:
     slots = Graph(2, "COSINE").search(np.ones(2, np.float32), 3).slots
     assert slots.tolist() == []
