@@ -73,8 +73,8 @@ class Scan {
   std::shared_ptr<const Codes> codes_;  // none: all keys are in ranking_, and exact
   bool coarse_ = false;
   Ranking ranking_;
-  // What was scored by codes comes through the sieve, waits by whole codes, and then exactly. Both are sorted: the first
-  // taken_ that wait do so no longer, and the first sure_ that are pending are nearer than all that is not.
+  // What was scored by codes comes through the sieve, waits by whole codes, and then exactly. Both are sorted: the
+  // first taken_ that wait do so no longer, and the first sure_ that are pending are nearer than all that is not.
   Sieve sieve_;
   std::vector<Key> waiting_;
   std::size_t taken_ = 0;

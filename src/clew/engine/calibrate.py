@@ -10,7 +10,7 @@ import numpy as np
 from clew._core import Cursor, Graph
 from clew.commands import Floats
 
-# Each scan passes rows of this many bytes as floats, an eighth of it as coarse halves of codes: at most 1 ms from memory.
+# Each scan passes rows of this many bytes as floats, an eighth as coarse halves: at most 1 ms from memory.
 # Several at places drawn at random, so that the rows are as far from the processor as they are for a query.
 SCAN_BYTES = 8 << 20
 SCANS = 4
@@ -41,7 +41,7 @@ def scan_cost(graph: Graph, clock: Callable[[], float] = time.thread_time) -> fl
     last = max(0, min(graph.size, SPREAD) - rows) // 64
     starts = draw.integers(last, endpoint=True, size=SCANS).tolist()
     try:
-        # So that walks are not cut short, and scans are not walks; queries beside it do the same for that moment.
+        # So that walks are not cut short, and scans are no walks; queries beside it do the same meanwhile.
         graph.scan_cost = COST_MAX
         walk = min((_per_distance(graph, query, clock) for query in queries[:WALKS]), default=np.inf)
         graph.scan_cost = 0
