@@ -44,6 +44,11 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
   coarse_ = codes_ != nullptr && by == By::coarse_halves && coded_.coarse_usable;
   std::array<Slot, 2 * BLOCK> block;
   std::size_t used = 0;
+  const auto score_rest = [&] {
+    if (used > 0) score({block.data(), std::min(used, BLOCK)});
+    if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
+    used = 0;
+  };
   if (allowed.everything()) {
     codes_ != nullptr ? sieve_.reserve(view.limit) : ranking_.keys().reserve(view.limit);
   }
@@ -56,6 +61,7 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
     bits = wanted(number, bits, view, except);
     const auto first = static_cast<Slot>(number * RUN);
     if (std::popcount(bits) >= RUN_MIN) {
+      score_rest();  // slots are scored in their order, which is that of equal distances
       score_run(first, std::min<std::size_t>(RUN, view.limit - first), bits);
       continue;
     }
@@ -70,8 +76,7 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
       used = BLOCK;
     }
   }
-  if (used > 0) score({block.data(), std::min(used, BLOCK)});
-  if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
+  score_rest();
   score_block();
   return ranking_.keys().size() + sieve_.size() + pending_.size();
 }

@@ -33,6 +33,25 @@ def test_a_walk_finds_the_nearest(metric: str) -> None:
     assert recall(graph, rows, queries, metric) > (0.98 if metric != "DOT_PRODUCT" else 0.95)
 
 
+@pytest.mark.parametrize("codes", [True, False])
+@pytest.mark.parametrize("size", [10, 700])
+def test_ties_come_in_order_of_slot_under_a_filter_that_is_here_dense_and_there_sparse(
+    codes: bool, size: int
+) -> None:
+    rows = np.tile(np.random.default_rng(1).standard_normal((7, 40)).astype(np.float32), (1500, 1))[:10_000]
+    graph = _core.Graph(40, "EUCLIDEAN", codes=codes, ef_construction=16)
+    graph.apply(rows, NONE, 1, 2)
+    graph.scan_cost = 0
+    place = np.arange(10_000)
+    mask = (place % 11 == 0) | (place // 64 % 3 == 0)
+    order = np.lexsort((place, ((rows - rows[3]) ** 2).sum(1)))
+    for exact in (True, False):
+        cursor, found = graph.cursor(rows[3], allowed=bitmap(mask), exact=exact), []
+        while batch := cursor.next(size).slots.tolist():
+            found += batch
+        assert found == order[mask[order]].tolist()
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_an_exact_search_is_the_order_of_brute_force(metric: str) -> None:
     rows = np.round(clustered(3000, 5, seed=2))  # many ties
