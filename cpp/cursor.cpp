@@ -57,7 +57,7 @@ Cursor::Cursor(const Graph& graph, const float* query, const Allowed& allowed, c
       allowed_(allowed),
       options_(options),
       matching_(allowed.everything() ? view_.live : allowed.count(view_.limit)),
-      scratch_(graph.take_scratch()) {}
+      scratch_(graph.take_scratch(options.once)) {}
 
 std::span<const Key> Cursor::next(std::size_t count) {
   if (mode_ == Mode::closed) return {};
@@ -243,7 +243,7 @@ void Cursor::close() {
   mode_ = Mode::closed;
   scratch_->scan.clear();
   scratch_->walk.stop();
-  graph_.give_back(std::move(scratch_));
+  graph_.give_back(std::move(scratch_), options_.once);
 }
 
 std::size_t Cursor::bytes() const {

@@ -8,6 +8,7 @@
 // is fixed by the View they took, and slots, rows and edges never move.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -113,9 +114,10 @@ class Graph {
   // compact() ends with GivenUp: the one under way, and each that comes. Any thread may say so.
   void give_up_compacting() { compacting_given_up_.store(true, std::memory_order_relaxed); }
 
-  // What a query works in is kept for the next one, so that a query allocates nothing.
-  std::unique_ptr<Scratch> take_scratch() const;
-  void give_back(std::unique_ptr<Scratch> scratch) const;
+  // What a query works in is kept for the next one, so that a query allocates nothing. Those that are asked `once` have
+  // theirs: it may be large, and would be held for long by one that goes on.
+  std::unique_ptr<Scratch> take_scratch(bool once) const;
+  void give_back(std::unique_ptr<Scratch> scratch, bool once) const;
 
  private:
   friend class Image;
@@ -152,7 +154,7 @@ class Graph {
 
   std::unique_ptr<std::mutex[]> row_locks_;
   mutable std::mutex pool_lock_;
-  mutable std::vector<std::unique_ptr<Scratch>> pool_;
+  mutable std::array<std::vector<std::unique_ptr<Scratch>>, 2> pools_;
 };
 
 }  // namespace clew
