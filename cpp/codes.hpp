@@ -17,7 +17,7 @@
 // The error of whole codes has a bound: a row is no further than that from its grid point, or it is known to be wild
 // and has to be scored by its floats. That of coarse halves has one that is calibrated: what counts is how far a row's
 // point lies off in the direction of a query, which is little of how far it lies off at all; the most that was seen
-// among thousands of pairs, and half of that again.
+// among thousands of pairs, and a quarter of that again.
 #pragma once
 
 #include <atomic>

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t SAMPLE = 1024;
 // So many more of a sample than the share that is wanted: fewer could all lie nearer than what is wanted by chance.
 constexpr std::size_t SAMPLED_MORE = 8;
-// Each pass lets at least this part of what came before through, so that passes are few.
+// Each pass lets at least one part in so many of what came before through, so that passes are few.
 constexpr std::size_t GROWTH = 2;
 // When so much of what is left is wanted, the rest comes as well.
 constexpr std::size_t ALL_SHARE = 4;
