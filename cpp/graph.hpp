@@ -80,6 +80,7 @@ class Graph {
 
   bool visible(Slot slot, const View& view) const {
     if (slot >= view.limit) return false;
+    if (view.live == view.limit) return true;  // nothing had been removed yet
     const Seq removed = removed_[slot]->load(std::memory_order_relaxed);
     return removed == 0 || removed > view.seq;
   }
@@ -87,13 +88,16 @@ class Graph {
   // The neighbours of a slot: `degree` places, those in use first, then EMPTY.
   std::atomic<Slot>* neighbors(Slot slot) const { return neighbors_[slot]; }
   // The next exact copy of a slot's vector, or none.
-  Slot next_copy(Slot slot) const { return from_place(copies_[slot]->load(std::memory_order_acquire)); }
+  Slot next_copy(Slot slot) const {
+    if (!any_copies_.load(std::memory_order_relaxed)) return NO_SLOT;
+    return from_place(copies_[slot]->load(std::memory_order_acquire));
+  }
 
   // Both will be read soon.
   void prefetch_edges(Slot slot) const {
     const auto* row = reinterpret_cast<const char*>(neighbors_[slot]);
     for (std::size_t i = 0; i < options_.degree * sizeof(Slot); i += 64) __builtin_prefetch(row + i);
-    __builtin_prefetch(copies_[slot]);
+    if (any_copies_.load(std::memory_order_relaxed)) __builtin_prefetch(copies_[slot]);
   }
 
   // How many neighbour lists a slot is in. Only the writer's threads look.
@@ -140,6 +144,7 @@ class Graph {
   VectorStore vectors_;
   Rows<std::atomic<Slot>> neighbors_;
   Rows<std::atomic<Slot>> copies_;
+  std::atomic<bool> any_copies_{false};  // set before a view shows the first of them
   Rows<std::atomic<Slot>> edges_into_;
   Rows<std::atomic<Seq>> removed_;
   std::atomic<bool> linked_{false};

@@ -181,6 +181,7 @@ void Image::read_edges(Graph& graph, const Header& header, ImageReader& file) {
   graph.edges_into_.reserve(limit);
   for (Slot slot = 0; slot < limit; ++slot) {
     if (*graph.copies_[slot] > limit) throw DamagedImage("a copy does not exist");
+    if (*graph.copies_[slot] != Graph::EMPTY) graph.any_copies_ = true;
     for (std::size_t i = 0; i < graph.options_.degree; ++i) {
       const Slot place = graph.neighbors(slot)[i].load(std::memory_order_relaxed);
       if (place == Graph::EMPTY) break;

@@ -176,6 +176,7 @@ bool Graph::attach_copy(Slot slot, const Walk& walk) {
     const std::lock_guard guard(row_lock(original));
     copies_[slot]->store(copies_[original]->load(std::memory_order_relaxed), std::memory_order_relaxed);
     copies_[original]->store(slot + 1, std::memory_order_release);
+    any_copies_.store(true, std::memory_order_relaxed);
     return true;
   }
   return false;

@@ -69,6 +69,7 @@ void Graph::inherit_edges(const Graph& old, const Survivors& survivors, unsigned
   neighbors_.use_huge_pages();
   for (const std::vector<Slot>& chain : survivors.chains) {
     for (std::size_t i = 0; i + 1 < chain.size(); ++i) *copies_[chain[i]] = chain[i + 1] + 1;
+    if (chain.size() > 1) any_copies_ = true;
   }
   in_parallel(0, static_cast<Slot>(survivors.heirs.size()), threads, [&] {
     return [&, pruner = Pruner(*this), targets = std::vector<Slot>()](Slot node) mutable {
