@@ -57,14 +57,47 @@ Result<std::int32_t, 1> code_sums(const std::string& name, const std::string& fu
   return result;
 }
 
+const Steps& steps_named(const std::string& name) {
+  const Steps* steps = kernels_named(name).steps;
+  if (steps == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
+  return *steps;
+}
+
+// A copy of the first `count` as an array of NumPy.
+template <class T>
+Result<T, 1> first_of(const std::vector<T>& values, std::size_t count) {
+  auto [result, out] = new_array<T, 1>({count});
+  std::copy_n(values.begin(), count, out);
+  return result;
+}
+
+// Which of the slots that places hold are below `end` and have no bit in `marks`.
+Result<Slot, 1> unmarked_slots(const std::string& name, const Array<Slot>& places, Slot end,
+                               const Array<std::uint32_t>& marks) {
+  std::vector<Slot> out(places.size() + Steps::SPARE);
+  const std::size_t count =
+      steps_named(name).unmarked(places.data(), places.size(), end, {marks.data(), marks.size()}, out.data());
+  return first_of(out, count);
+}
+
+// The keys of distances and slots: those that are less than `limit`, and the others.
+nb::tuple parted_keys(const std::string& name, const Array<float>& distances, const Array<Slot>& slots, Key limit) {
+  if (distances.size() != slots.size()) throw std::invalid_argument("there are not as many distances as slots");
+  std::vector<Key> near(slots.size() + Steps::SPARE);
+  std::vector<Key> far(near.size());
+  const std::size_t count =
+      steps_named(name).part(distances.data(), {slots.data(), slots.size()}, limit, near.data(), far.data());
+  return nb::make_tuple(first_of(near, count), first_of(far, slots.size() - count));
+}
+
 // Two lots of keys as one, sorted, by the kernel of one instruction set, and where the first fresh one went.
 nb::tuple merged_keys(const std::string& name, const Array<Key>& sorted, const Array<Key>& fresh) {
-  const MergeKernel merge = kernels_named(name).merge;
-  if (merge == nullptr) throw std::invalid_argument("'" + name + "' has no such kernel");
+  const Steps& steps = steps_named(name);
   const std::size_t count = sorted.size() + fresh.size();
-  if (count > MERGED_MAX) throw std::invalid_argument("so many keys are not merged at once");
+  if (count > Steps::MERGED_MAX) throw std::invalid_argument("so many keys are not merged at once");
+  if (fresh.size() == 0) throw std::invalid_argument("nothing is fresh");
   auto [result, out] = new_array<Key, 1>({count});
-  const std::size_t first = merge({sorted.data(), sorted.size()}, {fresh.data(), fresh.size()}, out);
+  const std::size_t first = steps.merge({sorted.data(), sorted.size()}, {fresh.data(), fresh.size()}, out);
   return nb::make_tuple(result, first);
 }
 
@@ -93,6 +126,8 @@ void bind_kernels(nb::module_& m) {
   for (const Kernels& kernels : available_kernels()) names.append(nb::str(kernels.name.data(), kernels.name.size()));
   m.attr("INSTRUCTION_SETS") = names;
   m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
+  m.def("unmarked_slots", &unmarked_slots, "instruction_set"_a, "places"_a, "end"_a, "marks"_a);
+  m.def("parted_keys", &parted_keys, "instruction_set"_a, "distances"_a, "slots"_a, "limit"_a);
   m.def("merged_keys", &merged_keys, "instruction_set"_a, "sorted"_a, "fresh"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
 }

@@ -56,10 +56,11 @@ double quantile(std::vector<float>& values, double part) {
 template <class F>
 void each_block(std::size_t count, const Measure& measure, float* out, F f) {
   std::int32_t sums[BLOCK];
+  const Measure here = measure;  // `out` cannot be a part of it: a compiler makes vectors of the loop below
   for (std::size_t start = 0; start < count; start += BLOCK) {
     const std::size_t n = std::min(BLOCK, count - start);
     f(start, n, sums);
-    for (std::size_t i = 0; i < n; ++i) out[start + i] = measure.distance(sums[i]);
+    for (std::size_t i = 0; i < n; ++i) out[start + i] = here.distance(sums[i]);
   }
 }
 
@@ -220,7 +221,8 @@ void Codes::assign_point(CodedQuery& query, const float* vector, double length) 
   const bool cosine = vectors_.metric() == Metric::cosine;
   query.usable = !cosine || length > 0;
   const auto scale = static_cast<float>(cosine ? length : 1.0);
-  const float per_step = 1 / step_;
+  const float step = step_;
+  const float per_step = 1 / step;
   // The sum of all squares must fit 31 bits.
   const auto width = static_cast<double>(query.words.size());
   const auto most = static_cast<float>(std::min(16000.0, std::floor(std::sqrt(2147483647.0 / width)) - 128));
@@ -228,16 +230,19 @@ void Codes::assign_point(CodedQuery& query, const float* vector, double length) 
   double rests = 0;
   for (std::size_t start = 0; start < vectors_.dimension(); start += BLOCK) {
     std::array<float, BLOCK> block{};
+    std::array<std::int16_t, BLOCK> words;
     const std::size_t n = std::min(BLOCK, vectors_.dimension() - start);
-    // Nothing is added up here: a compiler makes vectors of a loop only where the order of additions stays.
+    const float* const mean = mean_.data() + start;
+    // Nothing is added up here, and only to arrays of its own is written: so a compiler makes vectors of it.
     for (std::size_t i = 0; i < n; ++i) {
-      const float value = vector[start + i] * scale - mean_[start + i];
+      const float value = vector[start + i] * scale - mean[i];
       const float exact = value * per_step;
       outside |= static_cast<std::int32_t>(std::abs(exact) > most);
-      const std::int32_t steps = rounded(std::clamp(exact, -most, most));
-      query.words[start + i] = static_cast<std::int16_t>(steps + ZERO);
-      block[i] = value - static_cast<float>(steps) * step_;
+      const std::int32_t steps = rounded(std::max(-most, std::min(most, exact)));
+      words[i] = static_cast<std::int16_t>(steps + ZERO);
+      block[i] = value - static_cast<float>(steps) * step;
     }
+    std::copy_n(words.begin(), n, query.words.begin() + static_cast<std::ptrdiff_t>(start));
     const float* rest = block.data();
     float sum = 0;
     kernels_.dot(rest, &rest, 1, BLOCK, &sum);
@@ -262,10 +267,12 @@ void Codes::assign_coarse_point(CodedQuery& query) const {
   query.bytes.assign(query.words.size(), -COARSE_ZERO);  // at padding, whose halves are 0, nothing is added then
   std::int32_t clipped = 0;
   std::int32_t square = 0;
-  for (std::size_t i = 0; i < vectors_.dimension(); ++i) {
-    const std::int32_t word = query.words[i] - ZERO;
-    const std::int32_t byte = std::clamp(word, -CODE_MAX, CODE_MAX);
-    query.bytes[i] = static_cast<std::int8_t>(byte);
+  const std::int16_t* const words = query.words.data();
+  std::int8_t* const bytes = query.bytes.data();
+  for (std::size_t i = 0, dimension = vectors_.dimension(); i < dimension; ++i) {
+    const std::int32_t word = words[i] - ZERO;
+    const std::int32_t byte = std::min(std::max(word, -CODE_MAX), CODE_MAX);
+    bytes[i] = static_cast<std::int8_t>(byte);
     square += (byte + COARSE_ZERO) * (byte + COARSE_ZERO);
     clipped += std::abs(word - byte);
   }
@@ -358,23 +365,30 @@ void Codes::distances(const CodedQuery& query, const Slot* slots, std::size_t co
   });
 }
 
-void Codes::coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
+void Codes::coarse_distances(const CodedQuery& query, std::span<const std::uint8_t* const> rows, float* out) const {
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.coarse_dot : kernels_.coarse_squared;
-  each_block(count, query.coarse, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    const std::uint8_t* rows[BLOCK];
-    for (std::size_t i = 0; i < n; ++i) rows[i] = coarse_[slots[start + i]];
-    kernel(query.bytes.data(), rows, n, coarse_.width(), sums);
+  each_block(rows.size(), query.coarse, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
+    kernel(query.bytes.data(), rows.data() + start, n, coarse_.width(), sums);
   });
 }
 
+void Codes::coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
+  const std::uint8_t* rows[BLOCK];
+  for (std::size_t start = 0; start < count; start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, count - start);
+    for (std::size_t i = 0; i < n; ++i) rows[i] = coarse_[slots[start + i]];
+    coarse_distances(query, {rows, n}, out + start);
+  }
+}
+
 void Codes::coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const {
-  const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.coarse_dot : kernels_.coarse_squared;
-  each_block(count, query.coarse, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    const std::uint8_t* rows[BLOCK];
+  const std::uint8_t* rows[BLOCK];
+  for (std::size_t start = 0; start < count; start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, count - start);
     const std::uint8_t* row = coarse_[first + static_cast<Slot>(start)];
     for (std::size_t i = 0; i < n; ++i) rows[i] = row + i * coarse_.width();
-    kernel(query.bytes.data(), rows, n, coarse_.width(), sums);
-  });
+    coarse_distances(query, {rows, n}, out + start);
+  }
 }
 
 std::uint64_t Codes::wild(Slot first, std::size_t count) const {

@@ -66,6 +66,12 @@ class Codes {
   std::size_t row_bytes() const { return 2 * coarse_.width() + 1; }
 
   void prefetch_coarse(Slot slot) const { prefetch(coarse_[slot]); }
+  // The coarse half of a row, which is on its way then.
+  const std::uint8_t* fetch_coarse(Slot slot) const {
+    const std::uint8_t* row = coarse_[slot];
+    prefetch(row);
+    return row;
+  }
   void prefetch_whole(Slot slot) const {
     prefetch(coarse_[slot]);
     prefetch(fine_[slot]);
@@ -75,6 +81,7 @@ class Codes {
 
   // Distances by which users rank, nearly; see Metric. The coarse ones REQUIRE query.coarse_usable.
   void distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const;
+  void coarse_distances(const CodedQuery& query, std::span<const std::uint8_t* const> rows, float* out) const;
   void coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const;
   // The same of up to 64 slots from `first` on, which is a multiple of 64; and which of them are wild, bit by bit.
   void coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const;

@@ -10,11 +10,32 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "types.hpp"
 
 namespace clew {
+
+// A vector that leaves what it grows by as it is, where std::vector would write zeros to be written over.
+template <class T>
+struct Unfilled : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = Unfilled<U>;
+  };
+  template <class U>
+  void construct(U* place) noexcept {
+    ::new (static_cast<void*>(place)) U;
+  }
+  template <class U, class... Args>
+  void construct(U* place, Args&&... args) {
+    ::new (static_cast<void*>(place)) U(std::forward<Args>(args)...);
+  }
+};
+template <class T>
+using Room = std::vector<T, Unfilled<T>>;
 
 // Zeroed memory straight from the system; pages cost nothing until they are touched.
 class Region {
@@ -235,35 +256,38 @@ class SlotMarks {
  public:
   void clear() {
     // What was set is all there is to undo: it goes by the length of the walk, not by how many slots there are.
-    for (const Slot slot : marked_) words_[slot / 64] = 0;
+    for (const Slot slot : marked_) words_[slot / 32] = 0;
     marked_.clear();
   }
 
-  // As SlotTable::insert.
+  // As SlotTable::insert. `out` may be `slots`.
   std::size_t insert(const Slot* slots, std::size_t count, Slot* out) {
-    std::uint64_t* words = words_.data();
+    std::uint32_t* words = words_.data();
     std::size_t added = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const Slot slot = slots[i];
-      if (slot / 64 >= words_.size()) words = grow(slot);
-      std::uint64_t& word = words[slot / 64];
+      if (slot / 32 >= words_.size()) words = grow(slot);
+      std::uint32_t& word = words[slot / 32];
       out[added] = slot;
-      added += ~(word >> slot % 64) & 1;
-      word |= std::uint64_t{1} << slot % 64;
+      added += ~(word >> slot % 32) & 1;
+      word |= std::uint32_t{1} << slot % 32;
     }
     marked_.insert(marked_.end(), out, out + added);
     return added;
   }
 
-  std::size_t bytes() const { return words_.capacity() * sizeof(std::uint64_t) + marked_.capacity() * sizeof(Slot); }
+  // Bit s % 32 of word s / 32: slot s is in it.
+  std::span<const std::uint32_t> words() const { return words_; }
+
+  std::size_t bytes() const { return words_.capacity() * sizeof(std::uint32_t) + marked_.capacity() * sizeof(Slot); }
 
  private:
-  [[gnu::noinline]] std::uint64_t* grow(Slot slot) {
-    words_.resize(std::max(words_.size() * 2, std::size_t{slot} / 64 + 1));
+  [[gnu::noinline]] std::uint32_t* grow(Slot slot) {
+    words_.resize(std::max(words_.size() * 2, std::size_t{slot} / 32 + 1));
     return words_.data();
   }
 
-  std::vector<std::uint64_t> words_;
+  std::vector<std::uint32_t> words_;
   std::vector<Slot> marked_;
 };
 

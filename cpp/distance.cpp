@@ -308,10 +308,11 @@ std::vector<Kernels> detect() {
     if (__builtin_cpu_supports("avx512vnni")) {
       found.push_back({"avx512vnni", dot, squared, avx512vnni::code_rows<avx512vnni::CodeDot>,
                        avx512vnni::code_rows<avx512vnni::CodeSquared>, avx512vnni::coarse_rows<avx512vnni::CoarseDot>,
-                       avx512vnni::coarse_rows<avx512vnni::CoarseSquared>, merge_avx512});
+                       avx512vnni::coarse_rows<avx512vnni::CoarseSquared>, &steps_avx512()});
     }
     found.push_back({"avx512", dot, squared, avx512::code_rows<avx512::CodeDot>, avx512::code_rows<avx512::CodeSquared>,
-                     avx512::coarse_rows<avx512::CoarseDot>, avx512::coarse_rows<avx512::CoarseSquared>, merge_avx512});
+                     avx512::coarse_rows<avx512::CoarseDot>, avx512::coarse_rows<avx512::CoarseSquared>,
+                     &steps_avx512()});
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     found.push_back({"avx2", avx2::rows<avx2::Dot>, avx2::rows<avx2::Squared>, avx2::code_rows<avx2::CodeDot>,

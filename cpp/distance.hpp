@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "steps.hpp"
 #include "types.hpp"
 
 namespace clew {
@@ -38,13 +39,6 @@ using CodesKernel = void (*)(const std::int16_t* query, const Halves* rows, std:
 using CoarseKernel = void (*)(const std::int8_t* query, const std::uint8_t* const* rows, std::size_t count,
                               std::size_t n, std::int32_t* out);
 
-// Writes the keys of both, sorted, to `out`, and returns where the first of `fresh` went: `sorted` is sorted, `fresh`
-// in any order, no key is there twice, and there are at most MERGED_MAX. Nothing is sorted for that: how many keys are
-// less than a fresh one says where it goes, and many are compared at once; those that were sorted fill the places
-// between. No branch depends on the order of the keys, which is anybody's guess.
-using MergeKernel = std::size_t (*)(std::span<const Key> sorted, std::span<const Key> fresh, Key* out);
-inline constexpr std::size_t MERGED_MAX = 256;
-
 struct Kernels {
   std::string_view name;  // "avx512vnni", "avx512", "avx2", "neon" or "plain"
   RowsKernel dot;
@@ -53,7 +47,7 @@ struct Kernels {
   CodesKernel code_squared;
   CoarseKernel coarse_dot;
   CoarseKernel coarse_squared;
-  MergeKernel merge = nullptr;  // none: a sort is as quick
+  const Steps* steps = nullptr;  // none: plain loops are as quick
 };
 
 // What this processor runs, best first; "plain" is last.
@@ -61,10 +55,6 @@ std::span<const Kernels> available_kernels();
 
 // The best of them, or the one that CLEW_INSTRUCTION_SET in the environment names.
 const Kernels& best_kernels();
-
-#if defined(__x86_64__)
-std::size_t merge_avx512(std::span<const Key> sorted, std::span<const Key> fresh, Key* out);
-#endif
 
 // The kernels for rows of n floats.
 const Kernels& kernels_for(std::size_t n);

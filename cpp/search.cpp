@@ -1,7 +1,6 @@
 #include "search.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace clew {
 namespace {
@@ -17,10 +16,13 @@ constexpr std::size_t EXPAND_AT_ONCE = 2;
 // The neighbour row of a slot that enters the beam this near to where the walk is will be wanted soon.
 constexpr std::size_t SOON = 4;
 
+// Of many that are scored at once, the first so many say how near the others have to be to matter.
+constexpr std::size_t SCORED_AT_ONCE = 32;
+
 }  // namespace
 
 Walk::Walk(const Graph& graph)
-    : graph_(graph), merge_keys_(best_kernels().merge), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
+    : graph_(graph), steps_(best_kernels().steps), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
 void Walk::start(const float* query, Purpose purpose, bool may_be_coarse) {
   query_.assign(query);
@@ -28,8 +30,8 @@ void Walk::start(const float* query, Purpose purpose, bool may_be_coarse) {
   capacity_ = head_ = next_ = distances_ = 0;
   beam_.clear();
   evicted_.clear();
-  visited_.clear();
   marks_.clear();
+  if (purpose == Purpose::resume) visited_.clear();
   found_.clear();
   path_.clear();
   Guide guide = graph_.guide();
@@ -45,6 +47,7 @@ void Walk::start(const float* query, Purpose purpose, bool may_be_coarse) {
 // Finds the landmarks of the nearest leaders.
 void Walk::meet(const Landmarks& landmarks) {
   found_.assign(landmarks.leaders().begin(), landmarks.leaders().end());
+  fetch(0);
   compute_scores();
   leaders_.clear();
   for (std::size_t i = 0; i < found_.size(); ++i) leaders_.push_back(make_key(scores_[i], static_cast<Slot>(i)));
@@ -54,6 +57,7 @@ void Walk::meet(const Landmarks& landmarks) {
   for (std::size_t i = 0; i < groups; ++i) {
     find_new(landmarks.group(slot_of(leaders_[i])));
   }
+  fetch(0);
 }
 
 // What of these has not been met before is found.
@@ -105,27 +109,42 @@ void Walk::expand(std::size_t at) {
   const Key key = beam_[at];
   const Slot slot = slot_of(key);
   beam_[at] |= EXPANDED;
+  const std::size_t before = found_.size();
+  found_.resize(before + graph_.options().degree + Steps::SPARE);
+  Slot* const neighbors = found_.data() + before;
+  found_.resize(before + visit({neighbors, read_neighbors(slot, neighbors)}, neighbors));
+  fetch(before);
+  purpose_ == Purpose::link ? path_.push_back(key) : expand_copies(key);
+}
+
+// Writes those that this walk may go by to `out`; some that it has met may be left out.
+std::size_t Walk::read_neighbors(Slot slot, Slot* out) const {
   const std::atomic<Slot>* places = graph_.neighbors(slot);
   const std::size_t degree = graph_.options().degree;
-  const std::size_t before = found_.size();
-  neighbors_.resize(degree);
-  Slot* const neighbors = neighbors_.data();
+  if (steps_ != nullptr) {
+    static_assert(sizeof(std::atomic<Slot>) == sizeof(Slot));
+    return steps_->unmarked(reinterpret_cast<const Slot*>(places), degree, end_, marks_.words(), out);
+  }
   std::size_t count = 0;
   for (std::size_t i = 0; i < degree; ++i) {
     const Slot place = places[i].load(std::memory_order_acquire);
     if (place == Graph::EMPTY) break;
-    neighbors[count] = Graph::from_place(place);
-    count += static_cast<std::size_t>(neighbors[count] < end_);
+    out[count] = Graph::from_place(place);
+    count += static_cast<std::size_t>(out[count] < end_);
   }
-  find_new({neighbors, count});
-  for (std::size_t i = before; i < found_.size(); ++i) {
-    coarse_ ? codes_->prefetch_coarse(found_[i]) : prefetch(found_[i]);
-  }
-  purpose_ == Purpose::link ? path_.push_back(key) : expand_copies(key);
+  return count;
 }
 
-void Walk::prefetch(Slot slot) const {
-  codes_ != nullptr ? codes_->prefetch_whole(slot) : graph_.vectors().prefetch(slot);
+// Asks for what was found from place `first` on.
+void Walk::fetch(std::size_t first) {
+  if (coarse_) {
+    rows_.resize(found_.size());
+    for (std::size_t i = first; i < found_.size(); ++i) rows_[i] = codes_->fetch_coarse(found_[i]);
+  } else if (codes_ != nullptr) {
+    for (std::size_t i = first; i < found_.size(); ++i) codes_->prefetch_whole(found_[i]);
+  } else {
+    for (std::size_t i = first; i < found_.size(); ++i) graph_.vectors().prefetch(found_[i]);
+  }
 }
 
 void Walk::expand_copies(Key key) {
@@ -138,40 +157,51 @@ void Walk::expand_copies(Key key) {
 
 void Walk::score() {
   compute_scores();
-  // Most of what is scored is no nearer than the last of a full beam, and which is so is anybody's guess: no branch.
-  const bool full = beam_.size() - head_ == capacity_;
-  const Key limit = full ? beam_.back() : ~Key{0};
-  fresh_.resize(found_.size());
-  std::size_t near = 0;
-  for (std::size_t i = 0; i < found_.size(); ++i) {
-    const Key key = make_key(scores_[i], found_[i]);
-    fresh_[near] = key;
-    near += static_cast<std::size_t>(key < limit);
-    if (purpose_ == Purpose::resume && key >= limit) evicted_.push(key);
+  for (std::size_t start = 0; start < found_.size() || !copies_.empty(); start += SCORED_AT_ONCE) {
+    const std::size_t n = std::min(SCORED_AT_ONCE, found_.size() - std::min(start, found_.size()));
+    const bool full = beam_.size() - head_ == capacity_;
+    fresh_.resize(n + Steps::SPARE);
+    far_.resize(n + Steps::SPARE);
+    const std::size_t near = part(start, n, full ? beam_.back() : ~Key{0});
+    for (std::size_t i = 0; purpose_ == Purpose::resume && i < n - near; ++i) evicted_.push(far_[i]);
+    fresh_.resize(near);
+    fresh_.insert(fresh_.end(), copies_.begin(), copies_.end());
+    copies_.clear();
+    if (!fresh_.empty()) merge();
   }
-  fresh_.resize(near);
-  fresh_.insert(fresh_.end(), copies_.begin(), copies_.end());
   found_.clear();
-  copies_.clear();
-  if (!fresh_.empty()) merge();
+}
+
+// Makes keys of so many that were found: those less than `limit`, how many it returns, are fresh, and the others far.
+std::size_t Walk::part(std::size_t start, std::size_t count, Key limit) {
+  const float* const scores = scores_.data() + start;
+  const std::span<const Slot> slots = std::span<const Slot>(found_).subspan(std::min(start, found_.size()), count);
+  if (steps_ != nullptr) return steps_->part(scores, slots, limit, fresh_.data(), far_.data());
+  // Most of what is scored is no nearer than the last of a full beam, and which is so is anybody's guess: no branch.
+  std::size_t near = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Key key = make_key(scores[i], slots[i]);
+    fresh_[near] = far_[i - near] = key;
+    near += static_cast<std::size_t>(key < limit);
+  }
+  return near;
 }
 
 // Moves what is fresh into the beam, and out of it what it has no room for.
 void Walk::merge() {
-  const bool few = beam_.size() - head_ + fresh_.size() <= MERGED_MAX;
-  merge_keys_ != nullptr&& few ? merge_few() : merge_many();
+  const bool few = beam_.size() - head_ + fresh_.size() <= Steps::MERGED_MAX;
+  steps_ != nullptr&& few ? merge_few() : merge_many();
   for (std::size_t i = next_; i < std::min(next_ + SOON, beam_.size()); ++i) graph_.prefetch_edges(slot_of(beam_[i]));
 }
 
 void Walk::merge_few() {
-  std::array<Key, MERGED_MAX> merged;
-  const std::size_t count = beam_.size() - head_ + fresh_.size();
-  const std::size_t first = merge_keys_(beam(), fresh_, merged.data());
-  const std::size_t kept = std::min(count, capacity_);
-  beam_.resize(head_ + kept);
-  for (std::size_t i = first; i < kept; ++i) beam_[head_ + i] = merged[i];
-  for (std::size_t i = kept; i < count; ++i) evict(merged[i]);
-  next_ = std::min(next_, head_ + first);
+  merged_.resize(beam_.size() - head_ + fresh_.size());
+  const std::size_t first = steps_->merge(beam(), fresh_, merged_.data());
+  for (std::size_t i = capacity_; i < merged_.size(); ++i) evict(merged_[i]);
+  merged_.resize(std::min(merged_.size(), capacity_));
+  next_ = std::min(next_ - head_, first);
+  head_ = 0;
+  beam_.swap(merged_);
 }
 
 void Walk::merge_many() {
@@ -183,7 +213,7 @@ void Walk::merge_many() {
   }
   std::ranges::sort(fresh_);
   while (beam_.size() - head_ + fresh_.size() > capacity_) {
-    std::vector<Key>& last = beam_.size() > head_ && (fresh_.empty() || beam_.back() > fresh_.back()) ? beam_ : fresh_;
+    Room<Key>& last = beam_.size() > head_ && (fresh_.empty() || beam_.back() > fresh_.back()) ? beam_ : fresh_;
     evict(last.back());
     last.pop_back();
   }
@@ -206,7 +236,7 @@ void Walk::compute_scores() {
   scores_.resize(found_.size());
   distances_ += found_.size();
   if (coarse_) {
-    codes_->coarse_distances(coded_, found_.data(), found_.size(), scores_.data());
+    codes_->coarse_distances(coded_, rows_, scores_.data());
   } else if (codes_ != nullptr && purpose_ == Purpose::link) {
     codes_->pair_distances(coded_, found_.data(), found_.size(), scores_.data());
   } else if (codes_ != nullptr) {

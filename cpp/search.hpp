@@ -69,12 +69,14 @@ class Walk {
   void meet(const Landmarks& landmarks);
   void find_new(std::span<const Slot> slots);
   std::size_t visit(std::span<const Slot> slots, Slot* out);
+  std::size_t read_neighbors(Slot slot, Slot* out) const;
   void compute_scores();
   void look_ahead() const;
   void expand(std::size_t at);
-  void prefetch(Slot slot) const;
+  void fetch(std::size_t first);
   void expand_copies(Key key);
   void score();
+  std::size_t part(std::size_t start, std::size_t count, Key limit);
   void merge();
   void merge_few();
   void merge_many();
@@ -82,7 +84,7 @@ class Walk {
   void evict(Key key);
 
   const Graph& graph_;
-  const MergeKernel merge_keys_;
+  const Steps* const steps_;
   Prepared query_;
   CodedQuery coded_;
   std::shared_ptr<const Codes> codes_;
@@ -93,15 +95,17 @@ class Walk {
   std::size_t head_ = 0;  // what is before it has been consumed
   std::size_t next_ = 0;  // what is before it has been expanded
   std::size_t distances_ = 0;
-  std::vector<Key> beam_;
+  Room<Key> beam_;
   KeyHeap evicted_;
-  SlotTable visited_;            // of a walk that can go on
-  SlotMarks marks_;              // of one that cannot
-  std::vector<Slot> neighbors_;  // of the slot that is being expanded
-  std::vector<Slot> found_;      // met and not yet scored
-  std::vector<Key> copies_;      // of expanded slots, not yet in the beam
-  std::vector<Key> fresh_;       // scored, near enough for the beam, and not yet in it
-  std::vector<float> scores_;
+  SlotTable visited_;               // of a walk that can go on
+  SlotMarks marks_;                 // of one that cannot
+  Room<Slot> found_;                // met and not yet scored
+  Room<const std::uint8_t*> rows_;  // their coarse halves, where the walk goes by these
+  std::vector<Key> copies_;         // of expanded slots, not yet in the beam
+  Room<Key> fresh_;                 // scored, near enough for the beam, and not yet in it
+  Room<Key> far_;                   // scored, and not near enough
+  Room<Key> merged_;                // the next beam
+  Room<float> scores_;
   std::vector<Key> leaders_;
   std::vector<Key> path_;
 };

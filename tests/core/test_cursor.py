@@ -54,6 +54,15 @@ def test_every_slot_comes_exactly_once(metric: str, scan_cost: float) -> None:
         assert len(cursor.next(10)[0]) == 0
 
 
+def test_what_one_query_met_is_news_to_the_next() -> None:
+    graph, rows = shared_graph()
+    most = bitmap(np.arange(6000) % 10 > 0)
+    alone = [graph.search(row, 10, 20, most)[0].tolist() for row in rows[:500:50]]
+    for row, found in zip(rows[:500:50], alone, strict=True):
+        graph.search(row, 10, 20)  # keeps what it met in other ways than one with a filter
+        assert graph.search(row, 10, 20, most)[0].tolist() == found
+
+
 def test_an_exact_cursor_is_one_ranking_whatever_the_batches() -> None:
     graph, rows = shared_graph()
     for query in rows[::1500]:

@@ -1,0 +1,37 @@
+// The inner loops of a walk, for many slots or keys at once. Whether a slot has been met, whether it is near enough and
+// where it belongs is anybody's guess, so no branch depends on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "types.hpp"
+
+namespace clew {
+
+struct Steps {
+  // Registers are stored whole: outputs have room for so many more than what is written to them.
+  static constexpr std::size_t SPARE = 16;
+  static constexpr std::size_t MERGED_MAX = 256;
+
+  // Of the `count` slots `places[i] - 1`, writes those below `end` whose bit of `marks` is not set to `out`, and
+  // returns how many these are. Slots from 32 * words on have no bits. Places may change meanwhile: each is read once.
+  std::size_t (*unmarked)(const Slot* places, std::size_t count, Slot end, std::span<const std::uint32_t> marks,
+                          Slot* out);
+
+  // Makes keys of distances and slots, and writes those less than `limit` to `near` and the others to `far`, both in
+  // their order. Returns how many are near.
+  std::size_t (*part)(const float* distances, std::span<const Slot> slots, Key limit, Key* near, Key* far);
+
+  // Writes the keys of both, sorted, to `out`, and returns where the first of `fresh` went: `sorted` is sorted, `fresh`
+  // in any order, no key is there twice, and there are at most MERGED_MAX. Nothing is sorted for that: how many keys
+  // are less than a fresh one says where it goes; those that were sorted fill the places between.
+  std::size_t (*merge)(std::span<const Key> sorted, std::span<const Key> fresh, Key* out);
+};
+
+#if defined(__x86_64__)
+const Steps& steps_avx512();
+#endif
+
+}  // namespace clew
