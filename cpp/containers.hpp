@@ -295,12 +295,18 @@ class SlotMarks {
 // beyond its fence and just appended, so a search that is never resumed pays nothing for being resumable.
 class KeyHeap {
  public:
-  void push(Key key) {
-    std::vector<Key>& keys = key < fence_ ? near_ : far_;
+  void push(std::span<const Key> keys) {
     // By an eighth, not by half or more: of thousands of open queries this is the largest part.
-    if (keys.size() == keys.capacity()) keys.reserve(keys.size() + keys.size() / 8 + 64);
-    keys.push_back(key);
-    if (key < fence_) std::push_heap(near_.begin(), near_.end(), std::greater<>());
+    const std::size_t most = far_.size() + keys.size();
+    if (most > far_.capacity()) far_.reserve(most + most / 8 + 64);
+    for (const Key key : keys) {
+      if (key >= fence_) {
+        far_.push_back(key);
+        continue;
+      }
+      near_.push_back(key);
+      std::push_heap(near_.begin(), near_.end(), std::greater<>());
+    }
   }
 
   // REQUIRES: not empty.

@@ -93,10 +93,9 @@ void Cursor::begin(std::size_t count) {
 }
 
 void Cursor::start_walk() {
-  // Where not everything met may be returned, even one batch may have to go on.
-  const bool at_once = options_.once && matching_ == view_.limit;
+  const Purpose at_once = matching_ == view_.limit ? Purpose::answer : Purpose::answer_some;
   scratch_->pending.clear();
-  scratch_->walk.start(query_, at_once ? Purpose::answer : Purpose::resume, options_.once);
+  scratch_->walk.start(query_, options_.once ? at_once : Purpose::resume);
   mode_ = Mode::walking;
 }
 

@@ -24,7 +24,7 @@ constexpr std::size_t SCORED_AT_ONCE = 32;
 Walk::Walk(const Graph& graph)
     : graph_(graph), steps_(best_kernels().steps), query_(graph.vectors().metric(), graph.vectors().dimension()) {}
 
-void Walk::start(const float* query, Purpose purpose, bool may_be_coarse) {
+void Walk::start(const float* query, Purpose purpose) {
   query_.assign(query);
   purpose_ = purpose;
   capacity_ = head_ = next_ = distances_ = 0;
@@ -39,7 +39,8 @@ void Walk::start(const float* query, Purpose purpose, bool may_be_coarse) {
   codes_ = codes_serve ? std::move(guide.codes) : nullptr;
   if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
-  coarse_ = codes_ != nullptr && may_be_coarse && coded_.coarse_usable;
+  const bool answers = purpose == Purpose::answer || purpose == Purpose::answer_some;
+  coarse_ = codes_ != nullptr && answers && coded_.coarse_usable;
   end_ = codes_ != nullptr ? codes_->end() : NO_SLOT;
   meet(*guide.landmarks);
 }
@@ -163,7 +164,7 @@ void Walk::score() {
     fresh_.resize(n + Steps::SPARE);
     far_.resize(n + Steps::SPARE);
     const std::size_t near = part(start, n, full ? beam_.back() : ~Key{0});
-    for (std::size_t i = 0; purpose_ == Purpose::resume && i < n - near; ++i) evicted_.push(far_[i]);
+    if (goes_on()) evicted_.push({far_.data(), n - near});
     fresh_.resize(near);
     fresh_.insert(fresh_.end(), copies_.begin(), copies_.end());
     copies_.clear();
@@ -197,8 +198,10 @@ void Walk::merge() {
 void Walk::merge_few() {
   merged_.resize(beam_.size() - head_ + fresh_.size());
   const std::size_t first = steps_->merge(beam(), fresh_, merged_.data());
-  for (std::size_t i = capacity_; i < merged_.size(); ++i) evict(merged_[i]);
-  merged_.resize(std::min(merged_.size(), capacity_));
+  if (merged_.size() > capacity_) {
+    if (goes_on()) evicted_.push(std::span<const Key>(merged_).subspan(capacity_));
+    merged_.resize(capacity_);
+  }
   next_ = std::min(next_ - head_, first);
   head_ = 0;
   beam_.swap(merged_);
@@ -208,13 +211,13 @@ void Walk::merge_many() {
   if (fresh_.size() > capacity_) {
     const auto end = fresh_.begin() + static_cast<std::ptrdiff_t>(capacity_);
     std::ranges::nth_element(fresh_, end);
-    std::for_each(end, fresh_.end(), [this](Key key) { evict(key); });
+    if (goes_on()) evicted_.push({end, fresh_.end()});
     fresh_.erase(end, fresh_.end());
   }
   std::ranges::sort(fresh_);
   while (beam_.size() - head_ + fresh_.size() > capacity_) {
     Room<Key>& last = beam_.size() > head_ && (fresh_.empty() || beam_.back() > fresh_.back()) ? beam_ : fresh_;
-    evict(last.back());
+    if (goes_on()) evicted_.push({&last.back(), 1});
     last.pop_back();
   }
   // From the last to the first, so that each key of the beam moves once.
@@ -265,10 +268,6 @@ std::span<const Key> Walk::trail() {
   std::ranges::sort(path_);
   beam_.insert(beam_.end(), std::ranges::upper_bound(path_, last), path_.end());
   return beam();
-}
-
-void Walk::evict(Key key) {
-  if (purpose_ == Purpose::resume) evicted_.push(key);
 }
 
 std::size_t Walk::bytes() const {

@@ -14,9 +14,10 @@
 namespace clew {
 
 enum class Purpose {
-  link,    // find neighbours for a new slot: by the distance edges are pruned by, one of each set of copies
-  answer,  // find neighbours once
-  resume,  // find neighbours, and go on later
+  link,         // find neighbours for a new slot: by the distance edges are pruned by, one of each set of copies
+  answer,       // find neighbours once
+  answer_some,  // the same, where not all that is near will do: at once, but perhaps in several runs
+  resume,       // find neighbours, and go on later
 };
 
 // A best-first walk over a graph, away from a query, that can go on after any step.
@@ -29,9 +30,10 @@ class Walk {
  public:
   explicit Walk(const Graph& graph);
 
-  // Begins at the landmarks nearest to `query` (dimension floats). By coarse halves of codes where these serve, if it
-  // may: their order is good for finding what is near, but too uneven to give out in small batches one after the other.
-  void start(const float* query, Purpose purpose, bool may_be_coarse = false);
+  // Begins at the landmarks nearest to `query` (dimension floats). To answer, by coarse halves of codes where these
+  // serve: their order is good for finding what is near, but too uneven to give out in small batches one after the
+  // other.
+  void start(const float* query, Purpose purpose);
 
   // Expands until the nearest `ef` slots not yet consumed have all been expanded.
   void run(std::size_t ef) {
@@ -81,7 +83,7 @@ class Walk {
   void merge_few();
   void merge_many();
   std::size_t place_of(Key key, std::size_t end) const;
-  void evict(Key key);
+  bool goes_on() const { return purpose_ == Purpose::answer_some || purpose_ == Purpose::resume; }
 
   const Graph& graph_;
   const Steps* const steps_;

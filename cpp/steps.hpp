@@ -13,7 +13,7 @@ namespace clew {
 struct Steps {
   // Registers are stored whole: outputs have room for so many more than what is written to them.
   static constexpr std::size_t SPARE = 16;
-  static constexpr std::size_t MERGED_MAX = 256;
+  static constexpr std::size_t MERGED_MAX = 512;
 
   // Of the `count` slots `places[i] - 1`, writes those below `end` whose bit of `marks` is not set to `out`, and
   // returns how many these are. Slots from 32 * words on have no bits. Places may change meanwhile: each is read once.

@@ -49,9 +49,9 @@ def test_keys_are_parted_by_a_limit(instruction_set: str, pairs: list[tuple[floa
 
 @pytest.mark.parametrize("instruction_set", STEPPING)
 @given(
-    st.integers(0, 255).flatmap(
+    st.integers(0, 511).flatmap(
         lambda fresh: st.tuples(
-            st.sets(KEYS, min_size=fresh + 1, max_size=256), st.just(fresh), st.randoms(use_true_random=False)
+            st.sets(KEYS, min_size=fresh + 1, max_size=512), st.just(fresh), st.randoms(use_true_random=False)
         )
     )
 )
@@ -66,9 +66,9 @@ def test_fresh_keys_go_where_they_belong(instruction_set: str, drawn: tuple) -> 
 
 
 @pytest.mark.parametrize("instruction_set", STEPPING)
-def test_any_share_of_256_keys_can_be_fresh(instruction_set: str) -> None:
-    keys = np.random.default_rng(1).permutation(256).astype(np.uint64) << np.uint64(40)
-    for old in range(256):
+def test_any_share_of_512_keys_can_be_fresh(instruction_set: str) -> None:
+    keys = np.random.default_rng(1).permutation(512).astype(np.uint64) << np.uint64(40)
+    for old in range(512):
         merged, _ = _core.merged_keys(instruction_set, np.sort(keys[:old]), keys[old:])
         assert merged.tolist() == sorted(keys.tolist())
 
