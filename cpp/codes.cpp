@@ -289,11 +289,14 @@ void Codes::assign_coarse_point(CodedQuery& query) const {
 void Codes::assign_point_of(Slot slot, CodedQuery& query) const {
   const std::size_t width = coarse_.width();
   query.words.resize(2 * width);
-  const Halves row{coarse_[slot], fine_[slot]};
-  for (std::size_t i = 0; i < width; ++i) {
-    query.words[i] = static_cast<std::int16_t>((row.coarse[i] & 15) << 4 | (row.fine[i] & 15));
-    query.words[width + i] = static_cast<std::int16_t>((row.coarse[i] & 0xF0) | row.fine[i] >> 4);
-  }
+  const Halves row = halves(slot);
+  std::int16_t* const low = query.words.data();
+  std::int16_t* const high = low + width;
+  // Two loops of plain pointers: a compiler makes vectors of each.
+  for (std::size_t i = 0; i < width; ++i)
+    low[i] = static_cast<std::int16_t>((row.coarse[i] & 15) << 4 | (row.fine[i] & 15));
+  for (std::size_t i = 0; i < width; ++i)
+    high[i] = static_cast<std::int16_t>((row.coarse[i] & 0xF0) | row.fine[i] >> 4);
   query.whole.scale = point_scale();
 }
 
@@ -360,7 +363,7 @@ void Codes::distances(const CodedQuery& query, const Slot* slots, std::size_t co
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.code_dot : kernels_.code_squared;
   each_block(count, query.whole, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
     Halves rows[BLOCK];
-    for (std::size_t i = 0; i < n; ++i) rows[i] = {coarse_[slots[start + i]], fine_[slots[start + i]]};
+    for (std::size_t i = 0; i < n; ++i) rows[i] = halves(slots[start + i]);
     kernel(query.words.data(), rows, n, coarse_.width(), sums);
   });
 }
@@ -403,14 +406,21 @@ std::uint64_t Codes::wild(Slot first, std::size_t count) const {
   return bits;
 }
 
-void Codes::pair_distances(const CodedQuery& from, const Slot* slots, std::size_t count, float* out) const {
+void Codes::pair_distances(const CodedQuery& from, std::span<const Halves> rows, float* out) const {
   Measure measure;
   measure.scale = from.whole.scale;
-  each_block(count, measure, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    Halves rows[BLOCK];
-    for (std::size_t i = 0; i < n; ++i) rows[i] = {coarse_[slots[start + i]], fine_[slots[start + i]]};
-    kernels_.code_squared(from.words.data(), rows, n, coarse_.width(), sums);
+  each_block(rows.size(), measure, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
+    kernels_.code_squared(from.words.data(), rows.data() + start, n, coarse_.width(), sums);
   });
+}
+
+void Codes::pair_distances(const CodedQuery& from, const Slot* slots, std::size_t count, float* out) const {
+  Halves rows[BLOCK];
+  for (std::size_t start = 0; start < count; start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, count - start);
+    for (std::size_t i = 0; i < n; ++i) rows[i] = halves(slots[start + i]);
+    pair_distances(from, {rows, n}, out + start);
+  }
 }
 
 }  // namespace clew

@@ -91,6 +91,8 @@ class Codes {
   bool links() const { return vectors_.metric() != Metric::dot_product; }
   // The same as VectorStore::pair_distances, nearly; `from` is a vector assigned or the point of a slot.
   void pair_distances(const CodedQuery& from, const Slot* slots, std::size_t count, float* out) const;
+  void pair_distances(const CodedQuery& from, std::span<const Halves> rows, float* out) const;
+  Halves halves(Slot slot) const { return {coarse_[slot], fine_[slot]}; }
   void assign_point_of(Slot slot, CodedQuery& query) const;
 
  private:

@@ -22,9 +22,12 @@ class Pruner {
   // call.
   std::span<const Slot> choose(Slot slot, std::span<const Key> candidates) {
     kept_.clear();
+    kept_rows_.clear();
     for (const Key candidate : candidates) {
       if (kept_.size() == graph_.options().degree) break;
-      if (slot_of(candidate) != slot && !occluded(candidate)) kept_.push_back(slot_of(candidate));
+      if (slot_of(candidate) == slot || occluded(candidate)) continue;
+      kept_.push_back(slot_of(candidate));
+      if (codes_ != nullptr) kept_rows_.push_back(codes_->halves(kept_.back()));
     }
     fill(slot, candidates);
     return kept_;
@@ -70,7 +73,11 @@ class Pruner {
     float near[4];
     for (std::size_t i = 0; i < kept_.size(); i += 4) {
       const std::size_t count = std::min<std::size_t>(4, kept_.size() - i);
-      pair_distances(kept_.data() + i, count, near);
+      if (codes_ != nullptr) {
+        codes_->pair_distances(coded_, {kept_rows_.data() + i, count}, near);
+      } else {
+        pair_distances(kept_.data() + i, count, near);
+      }
       if (*std::min_element(near, near + count) <= limit) return true;
     }
     return false;
@@ -103,6 +110,7 @@ class Pruner {
   CodedQuery coded_;
   Slot from_ = 0;
   std::vector<Slot> kept_;
+  std::vector<Halves> kept_rows_;  // their codes, where there are some
   std::vector<Slot> merged_;
   std::vector<Key> keys_;
   std::vector<float> distances_;
