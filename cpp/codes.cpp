@@ -38,6 +38,11 @@ constexpr std::size_t PAIRED = 16;
 constexpr std::size_t PAIRED_WITH = 1024;
 constexpr double ALONG_MARGIN = 1.25;
 
+// Errors of many components point anywhere: along the way to a query lies the root of a component's share, and nearly
+// always no more than three times that. The most that was seen of coarse halves is more than it nearly always is.
+constexpr double DEVIATIONS = 3;
+constexpr double COARSE_OFTEN = 0.6;
+
 // What float32 distances may be off by, of their size.
 constexpr double FLOAT_ERROR = 1e-5;
 
@@ -210,6 +215,7 @@ Codes::Distance Codes::write(Slot slot, std::uint8_t* coarse, std::uint8_t* fine
 void Codes::assign(CodedQuery& query, const float* vector, double length) const {
   query.words.assign(2 * coarse_.width(), 0);
   query.whole.metric = query.coarse.metric = vectors_.metric();
+  query.whole.often = DEVIATIONS / std::sqrt(static_cast<double>(vectors_.dimension()));
   if (vectors_.metric() == Metric::dot_product) {
     assign_direction(query, vector);
   } else {
@@ -282,6 +288,7 @@ void Codes::assign_coarse_point(CodedQuery& query) const {
   query.coarse.shift = COARSE_SHIFT;
   query.coarse.rests += static_cast<double>(clipped) * double{step_};
   query.coarse.along = coarse_along_;
+  query.coarse.often = COARSE_OFTEN;
   query.coarse.across = coarse_error_ * coarse_error_;
   query.coarse_usable = coarse_along_ > 0 && query.coarse.rests <= coarse_error_;
 }
@@ -356,6 +363,7 @@ void Codes::assign_coarse_direction(CodedQuery& query, const float* vector, doub
   query.coarse.offset += static_cast<float>(COARSE_ZERO * step * double{step_} * bytes);
   const double longest = std::sqrt(static_cast<double>(query.words.size())) * ZERO * double{step_};
   query.coarse.along = norm * coarse_along_ + std::sqrt(sum) * longest;
+  query.coarse.often = COARSE_OFTEN;
   query.coarse_usable = std::isnormal(query.coarse.scale) && std::isfinite(query.coarse.offset);
 }
 

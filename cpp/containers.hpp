@@ -37,6 +37,12 @@ struct Unfilled : std::allocator<T> {
 template <class T>
 using Room = std::vector<T, Unfilled<T>>;
 
+// Empties a vector and gives back its memory.
+template <class T, class A>
+void free_room(std::vector<T, A>& vector) {
+  std::vector<T, A>().swap(vector);
+}
+
 // Zeroed memory straight from the system; pages cost nothing until they are touched.
 class Region {
  public:
@@ -198,10 +204,10 @@ class SlotSet {
 
 // A set of slots whose memory goes by how many are in it, wherever they lie: a table with open addressing, at most
 // three quarters full. A walk over a million slots meets a thousand of them, all over the place.
+//
+// REQUIRES: clear() before the first insert(). Until then it takes no memory.
 class SlotTable {
  public:
-  SlotTable() { clear(); }
-
   void clear() {
     places_.assign(SIZE_MIN, NO_SLOT);
     count_ = 0;
@@ -309,6 +315,18 @@ class KeyHeap {
     }
   }
 
+  // Gives back what it has grown to in advance.
+  void shrink() {
+    near_.shrink_to_fit();
+    far_.shrink_to_fit();
+  }
+
+  template <class F>
+  void each(F f) const {
+    std::ranges::for_each(near_, f);
+    std::ranges::for_each(far_, f);
+  }
+
   // REQUIRES: not empty.
   Key pop() {
     if (near_.empty()) come_nearer();
@@ -342,8 +360,8 @@ class KeyHeap {
     std::make_heap(near_.begin(), near_.end(), std::greater<>());
   }
 
-  std::vector<Key> near_;  // all that are less than the fence: a heap
-  std::vector<Key> far_;   // all others
+  Room<Key> near_;  // all that are less than the fence: a heap
+  Room<Key> far_;   // all others
   Key fence_ = 0;
 };
 

@@ -48,6 +48,9 @@ constexpr std::size_t SCORED_BESIDE = 128;
 constexpr std::size_t PICKED_BESIDE = 16;
 constexpr std::size_t SCORED_AT_ONCE = 32;
 
+// A query that needed more room than this gives it back to the system.
+constexpr std::size_t KEPT_BYTES = std::size_t{512} << 10;
+
 }  // namespace
 
 Cursor::Cursor(const Graph& graph, const float* query, const Allowed& allowed, const CursorOptions& options)
@@ -57,7 +60,7 @@ Cursor::Cursor(const Graph& graph, const float* query, const Allowed& allowed, c
       allowed_(allowed),
       options_(options),
       matching_(allowed.everything() ? view_.live : allowed.count(view_.limit)),
-      scratch_(graph.take_scratch(options.once)) {}
+      scratch_(graph.scratch().take(graph)) {}
 
 std::span<const Key> Cursor::next(std::size_t count) {
   if (mode_ == Mode::closed) return {};
@@ -79,9 +82,9 @@ std::span<const Key> Cursor::next(std::size_t count) {
   if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
   // A batch that took several steps may have found something nearer in a later one.
   if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);
-  if (!options_.once) {
-    for (const Key key : batch) returned_.push_back(slot_of(key));
-  }
+  if (options_.once) return batch;
+  if (mode_ == Mode::walking) scratch_->walk.pause();
+  for (const Key key : batch) returned_.push_back(slot_of(key));
   return batch;
 }
 
@@ -94,6 +97,7 @@ void Cursor::begin(std::size_t count) {
 
 void Cursor::start_walk() {
   const Purpose at_once = matching_ == view_.limit ? Purpose::answer : Purpose::answer_some;
+  scratch_->nearby.clear();
   scratch_->pending.clear();
   scratch_->walk.start(query_, options_.once ? at_once : Purpose::resume);
   mode_ = Mode::walking;
@@ -107,44 +111,57 @@ std::size_t Cursor::left(std::size_t count) const {
 // Expands as far as `count` more results need, and moves those the beam is sure enough of into the batch.
 void Cursor::walk_on(std::size_t count) {
   Walk& walk = scratch_->walk;
-  const std::size_t ef = beam_for(count);
+  // What is nearby or pending has been looked ahead to already.
+  const std::size_t there = scratch_->nearby.size() + scratch_->pending.size();
+  const std::size_t beam = beam_for(count);
+  const std::size_t ef = beam - std::min(there, beam / 2);
   walk.run(ef);
   walk_cost_ += cost_of(static_cast<double>(walk.distances() - walked_), ef);
   walked_ = walk.distances();
-  std::vector<Key>& nearby = scratch_->nearby;
-  std::vector<Key>& pending = scratch_->pending;
-  const std::size_t missing = count - std::min(count, pending.size());
-  nearby.clear();
   // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
   const bool all = options_.once || walk.beam().size() < ef;
-  std::size_t reach = all ? walk.beam().size() : std::max(count, walk.beam().size() / 2);
-  reach -= pick(walk.coarse() ? 2 * count + PICKED_BESIDE : missing, ~Key{0}, reach);
+  approach(count, all ? walk.beam().size() : std::max(count, walk.beam().size() / 2));
+  give(count);
+}
+
+// Moves what may be among the next `count`, of the first `reach` of the beam, into what is pending. Coarse halves say
+// what may be nearby, whole codes what of that comes next; what is not wanted yet stays nearby.
+void Cursor::approach(std::size_t count, std::size_t reach) {
+  const Walk& walk = scratch_->walk;
+  std::vector<Key>& nearby = scratch_->nearby;
+  std::vector<Key>& pending = scratch_->pending;
+  const std::size_t wanted = walk.coarse() ? 2 * count + PICKED_BESIDE : count;
+  const std::size_t there = pending.size() + nearby.size();
+  reach -= pick(wanted - std::min(wanted, there), ~Key{0}, reach);
   if (walk.codes() == nullptr) {
     pending.insert(pending.end(), nearby.begin(), nearby.end());
-    return give(count);
+    return nearby.clear();
   }
-  if (walk.coarse()) rescore();
-  const std::size_t scored = std::min(missing, nearby.size());
+  std::size_t scored = std::min(count - std::min(count, pending.size()), nearby.size());
   score_exactly({nearby.data(), scored});
   if (pending.size() >= count) {
     // What is nearer than the last that is wanted may stand behind it by codes.
     const auto last = pending.begin() + static_cast<std::ptrdiff_t>(count - 1);
     std::ranges::nth_element(pending, last);
-    const float likely = walk.coded().whole.likely(distance_of(*last), graph_.vectors().dimension());
+    const float distance = distance_of(*last);
     const std::size_t most = 2 * count + (options_.once ? SCORED_BESIDE_ONCE : SCORED_BESIDE);
     const std::size_t more = most - std::min(most, pending.size());
-    if (!walk.coarse()) pick(more, make_key(likely, NO_SLOT >> 1), reach);
-    std::size_t end = scored;
-    while (end < std::min(nearby.size(), scored + more) && distance_of(nearby[end]) <= likely) ++end;
-    score_exactly({nearby.data() + scored, end - scored});
+    nearby.erase(nearby.begin(), nearby.begin() + static_cast<std::ptrdiff_t>(scored));
+    const Measure& measure = walk.coarse() ? walk.coded().coarse : walk.coded().whole;
+    if (!options_.once || !walk.coarse()) pick(more, make_key(measure.likely(distance), NO_SLOT >> 1), reach);
+    const float likely = walk.coded().whole.likely(distance);
+    scored = 0;
+    while (scored < std::min(nearby.size(), more) && distance_of(nearby[scored]) <= likely) ++scored;
+    score_exactly({nearby.data(), scored});
   }
-  give(count);
+  nearby.erase(nearby.begin(), nearby.begin() + static_cast<std::ptrdiff_t>(scored));
 }
 
 // Takes the first of the beam, up to `reach` and `limit`, and adds up to `most` of them that may be returned to what is
 // nearby. Returns how many it took.
 std::size_t Cursor::pick(std::size_t most, Key limit, std::size_t reach) {
   const auto beam = scratch_->walk.beam();
+  const std::size_t before = scratch_->nearby.size();
   std::size_t picked = 0;
   std::size_t at = 0;
   for (; at < reach && picked < most && beam[at] <= limit; ++at) {
@@ -154,23 +171,26 @@ std::size_t Cursor::pick(std::size_t most, Key limit, std::size_t reach) {
     ++picked;
   }
   scratch_->walk.consume(at);
+  if (picked > 0 && scratch_->walk.coarse()) rescore(before);
   return at;
 }
 
-// Puts in order by whole codes what is nearby.
-void Cursor::rescore() {
+// Puts in order by whole codes what is nearby; from place `first` on it is by coarse halves.
+void Cursor::rescore(std::size_t first) {
   const Walk& walk = scratch_->walk;
   std::vector<Key>& nearby = scratch_->nearby;
   Slot slots[SCORED_AT_ONCE];
   float distances[SCORED_AT_ONCE];
-  for (const Key key : nearby) walk.codes()->prefetch_whole(slot_of(key));
-  for (std::size_t start = 0; start < nearby.size(); start += SCORED_AT_ONCE) {
+  for (std::size_t i = first; i < nearby.size(); ++i) walk.codes()->prefetch_whole(slot_of(nearby[i]));
+  for (std::size_t start = first; start < nearby.size(); start += SCORED_AT_ONCE) {
     const std::size_t n = std::min(SCORED_AT_ONCE, nearby.size() - start);
     for (std::size_t i = 0; i < n; ++i) slots[i] = slot_of(nearby[start + i]);
     walk.codes()->distances(walk.coded(), slots, n, distances);
     for (std::size_t i = 0; i < n; ++i) nearby[start + i] = make_key(distances[i], slots[i]);
   }
-  std::ranges::sort(nearby);
+  const auto sorted = nearby.begin() + static_cast<std::ptrdiff_t>(first);
+  std::sort(sorted, nearby.end());
+  std::inplace_merge(nearby.begin(), sorted, nearby.end());
 }
 
 // Adds to what is pending.
@@ -234,6 +254,7 @@ void Cursor::turn_to_scan(std::size_t count) {
   const bool nothing = returned_.empty() && scratch_->batch.empty();
   scratch_->pending.clear();
   scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, scan_by(count));
+  scratch_->walk.stop();
   mode_ = Mode::scanning;
 }
 
@@ -242,7 +263,7 @@ void Cursor::close() {
   mode_ = Mode::closed;
   scratch_->scan.clear();
   scratch_->walk.stop();
-  graph_.give_back(std::move(scratch_), options_.once);
+  if (bytes() <= KEPT_BYTES) graph_.scratch().give_back(std::move(scratch_));
 }
 
 std::size_t Cursor::bytes() const {

@@ -8,7 +8,6 @@
 // is fixed by the View they took, and slots, rows and edges never move.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "codes.hpp"
 #include "containers.hpp"
 #include "landmarks.hpp"
+#include "pool.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
 
@@ -118,10 +118,10 @@ class Graph {
   // compact() ends with GivenUp: the one under way, and each that comes. Any thread may say so.
   void give_up_compacting() { compacting_given_up_.store(true, std::memory_order_relaxed); }
 
-  // What a query works in is kept for the next one, so that a query allocates nothing. Those that are asked `once` have
-  // theirs: it may be large, and would be held for long by one that goes on.
-  std::unique_ptr<Scratch> take_scratch(bool once) const;
-  void give_back(std::unique_ptr<Scratch> scratch, bool once) const;
+  // What a query works in. What a walk has met is apart from it: that is large, and one that goes on later holds it
+  // only as long as it runs.
+  Pool<Scratch>& scratch() const { return scratch_; }
+  Pool<SlotMarks>& marks() const { return marks_; }
 
  private:
   friend class Image;
@@ -158,8 +158,8 @@ class Graph {
   View view_;
 
   std::unique_ptr<std::mutex[]> row_locks_;
-  mutable std::mutex pool_lock_;
-  mutable std::array<std::vector<std::unique_ptr<Scratch>>, 2> pools_;
+  mutable Pool<Scratch> scratch_;
+  mutable Pool<SlotMarks> marks_;
 };
 
 }  // namespace clew

@@ -13,10 +13,6 @@ namespace {
 // The first slots are linked by one thread: many threads that start from an empty graph would not see each other.
 constexpr Slot LINKED_ALONE = 1000;
 
-// A burst of queries leaves this much to work in behind; the rest is given back to the system.
-constexpr std::size_t POOL_MAX = 16;
-constexpr std::size_t KEPT_BYTES = std::size_t{64} << 10;
-
 // The guide is renewed, beside every time the graph has doubled, when one row in so many does not fit the codes.
 constexpr Slot WILD_SHARE = 32;
 constexpr std::size_t EDGES_SAMPLED = 256;
@@ -212,25 +208,6 @@ std::size_t Graph::bytes() const {
   const std::size_t links = linked() ? (options_.degree + 2) * sizeof(Slot) : 0;
   const auto coded = guide().codes;
   return view().limit * (vectors_.row_bytes() + (coded ? coded->row_bytes() : 0) + sizeof(Seq) + links);
-}
-
-std::unique_ptr<Scratch> Graph::take_scratch(bool once) const {
-  {
-    const std::lock_guard guard(pool_lock_);
-    auto& pool = pools_[once ? 1 : 0];
-    if (!pool.empty()) {
-      auto scratch = std::move(pool.back());
-      pool.pop_back();
-      return scratch;
-    }
-  }
-  return std::make_unique<Scratch>(*this);
-}
-
-void Graph::give_back(std::unique_ptr<Scratch> scratch, bool once) const {
-  const std::lock_guard guard(pool_lock_);
-  auto& pool = pools_[once ? 1 : 0];
-  if (pool.size() < POOL_MAX && (once || scratch->scan.bytes() <= KEPT_BYTES)) pool.push_back(std::move(scratch));
 }
 
 }  // namespace clew

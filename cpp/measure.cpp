@@ -30,14 +30,10 @@ float Measure::greatest(float distance) const {
   return static_cast<float>(said * (1 + FLOAT_ERROR) * per_square(metric) + offset);
 }
 
-float Measure::likely(float distance, std::size_t dimension) const {
-  // Errors of many components point anywhere: along the way to the query lies the root of a component's share.
-  constexpr double DEVIATIONS = 3;
-  const double share = DEVIATIONS / std::sqrt(static_cast<double>(dimension));
+float Measure::likely(float distance) const {
   Measure narrow = *this;
-  narrow.rests *= share;
-  narrow.along *= share;
-  narrow.across *= share * share;
+  narrow.rests *= often;
+  narrow.along *= often;
   return narrow.greatest(distance);
 }
 

@@ -23,6 +23,7 @@ struct Measure {
   double rests = 0;
   double along = 0;  // of inner products: how far off they can be in all
   double across = 0;
+  double often = 1;     // nearly always `along` is no more than this part of it
   double rounding = 0;  // of float32 distances beside it
 
   float distance(std::int32_t sum) const { return offset + scale * static_cast<float>(base - (sum << shift)); }
@@ -31,8 +32,8 @@ struct Measure {
   // say that is at `distance` or less.
   float least(float distance) const;
   float greatest(float distance) const;
-  // Nearly all vectors of so many dimensions at `distance` or less say no more than this.
-  float likely(float distance, std::size_t dimension) const;
+  // Nearly all vectors at `distance` or less say no more than this.
+  float likely(float distance) const;
 };
 
 }  // namespace clew

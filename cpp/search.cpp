@@ -1,6 +1,7 @@
 #include "search.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace clew {
 namespace {
@@ -30,8 +31,10 @@ void Walk::start(const float* query, Purpose purpose) {
   capacity_ = head_ = next_ = distances_ = 0;
   beam_.clear();
   evicted_.clear();
-  marks_.clear();
-  if (purpose == Purpose::resume) visited_.clear();
+  consumed_.clear();
+  tabled_ = false;
+  if (marks_ == nullptr) marks_ = graph_.marks().take();
+  marks_->clear();
   found_.clear();
   path_.clear();
   Guide guide = graph_.guide();
@@ -39,8 +42,7 @@ void Walk::start(const float* query, Purpose purpose) {
   codes_ = codes_serve ? std::move(guide.codes) : nullptr;
   if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
-  const bool answers = purpose == Purpose::answer || purpose == Purpose::answer_some;
-  coarse_ = codes_ != nullptr && answers && coded_.coarse_usable;
+  coarse_ = codes_ != nullptr && purpose != Purpose::link && coded_.coarse_usable;
   end_ = codes_ != nullptr ? codes_->end() : NO_SLOT;
   meet(*guide.landmarks);
 }
@@ -69,8 +71,8 @@ void Walk::find_new(std::span<const Slot> slots) {
 }
 
 std::size_t Walk::visit(std::span<const Slot> slots, Slot* out) {
-  return purpose_ == Purpose::resume ? visited_.insert(slots.data(), slots.size(), out)
-                                     : marks_.insert(slots.data(), slots.size(), out);
+  return marks_ != nullptr ? marks_->insert(slots.data(), slots.size(), out)
+                           : visited_.insert(slots.data(), slots.size(), out);
 }
 
 bool Walk::step() {
@@ -95,12 +97,56 @@ void Walk::look_ahead() const {
   }
 }
 
+void Walk::consume(std::size_t count) {
+  if (goes_on() && marks_ != nullptr) {
+    for (const Key key : beam().first(count)) consumed_.push_back(slot_of(key));
+  }
+  head_ += count;
+}
+
+void Walk::pause() {
+  // Thousands of walks may be waiting: what they only work in is given back.
+  free_room(found_);
+  free_room(rows_);
+  free_room(scores_);
+  free_room(leaders_);
+  free_room(fresh_);
+  free_room(far_);
+  free_room(merged_);
+  if (marks_ != nullptr) evicted_.shrink();
+  give_marks_back();
+}
+
+void Walk::stop() {
+  codes_.reset();
+  give_marks_back();
+}
+
+void Walk::give_marks_back() {
+  if (marks_ == nullptr) return;
+  marks_->clear();
+  graph_.marks().give_back(std::move(marks_));
+}
+
+// After the first pause: all that was met is in the beam, has left it, or was consumed.
+void Walk::fill_table() {
+  const auto insert = [this](Slot slot) { visited_.insert(&slot, 1, &slot); };
+  visited_.clear();
+  for (const Key key : beam()) insert(slot_of(key));
+  evicted_.each([&](Key key) { insert(slot_of(key)); });
+  for (const Slot slot : consumed_) insert(slot);
+  free_room(consumed_);
+  tabled_ = true;
+}
+
 void Walk::begin(std::size_t ef) {
+  if (marks_ == nullptr && !tabled_) fill_table();
   if (head_ > beam_.size() / 2) {
     beam_.erase(beam_.begin(), beam_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
-  // All of the beam has been expanded; nothing in `evicted` is nearer than its last, so what comes out goes to its end.
+  // All of the beam has been expanded; nothing in `evicted_` is nearer than its last, so what comes out goes to its
+  // end.
   next_ = beam_.size();
   capacity_ = std::max(ef, beam_.size() - head_);
   while (beam_.size() - head_ < capacity_ && !evicted_.empty()) beam_.push_back(evicted_.pop());
@@ -124,7 +170,8 @@ std::size_t Walk::read_neighbors(Slot slot, Slot* out) const {
   const std::size_t degree = graph_.options().degree;
   if (steps_ != nullptr) {
     static_assert(sizeof(std::atomic<Slot>) == sizeof(Slot));
-    return steps_->unmarked(reinterpret_cast<const Slot*>(places), degree, end_, marks_.words(), out);
+    const auto marks = marks_ != nullptr ? marks_->words() : std::span<const std::uint32_t>();
+    return steps_->unmarked(reinterpret_cast<const Slot*>(places), degree, end_, marks, out);
   }
   std::size_t count = 0;
   for (std::size_t i = 0; i < degree; ++i) {
@@ -271,7 +318,9 @@ std::span<const Key> Walk::trail() {
 }
 
 std::size_t Walk::bytes() const {
-  return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes() + marks_.bytes();
+  const std::size_t marks = marks_ != nullptr ? marks_->bytes() : 0;
+  return beam_.capacity() * sizeof(Key) + evicted_.bytes() + visited_.bytes() + consumed_.capacity() * sizeof(Slot) +
+         marks;
 }
 
 }  // namespace clew

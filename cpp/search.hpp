@@ -30,9 +30,8 @@ class Walk {
  public:
   explicit Walk(const Graph& graph);
 
-  // Begins at the landmarks nearest to `query` (dimension floats). To answer, by coarse halves of codes where these
-  // serve: their order is good for finding what is near, but too uneven to give out in small batches one after the
-  // other.
+  // Begins at the landmarks nearest to `query` (dimension floats). By coarse halves of codes where these serve, unless
+  // it links: their order is good for finding what is near.
   void start(const float* query, Purpose purpose);
 
   // Expands until the nearest `ef` slots not yet consumed have all been expanded.
@@ -56,9 +55,11 @@ class Walk {
   // The beam, and after it what was expanded on the way there and is no longer in it. Only once, of a walk that links.
   std::span<const Key> trail();
   // Takes the first `count` of it away.
-  void consume(std::size_t count) { head_ += count; }
+  void consume(std::size_t count);
+  // It may be long until the next run, if there is one: keeps what it needs for that in little room.
+  void pause();
   // Lets go of what is shared.
-  void stop() { codes_.reset(); }
+  void stop();
 
   // True when every slot that can be reached has been consumed.
   bool dry() const { return head_ == beam_.size() && evicted_.empty(); }
@@ -69,6 +70,8 @@ class Walk {
 
  private:
   void meet(const Landmarks& landmarks);
+  void give_marks_back();
+  void fill_table();
   void find_new(std::span<const Slot> slots);
   std::size_t visit(std::span<const Slot> slots, Slot* out);
   std::size_t read_neighbors(Slot slot, Slot* out) const;
@@ -99,8 +102,11 @@ class Walk {
   std::size_t distances_ = 0;
   Room<Key> beam_;
   KeyHeap evicted_;
-  SlotTable visited_;               // of a walk that can go on
-  SlotMarks marks_;                 // of one that cannot
+  // What has been met: until it pauses, and from when it goes on.
+  std::unique_ptr<SlotMarks> marks_;
+  SlotTable visited_;
+  bool tabled_ = false;
+  std::vector<Slot> consumed_;      // before it paused
   Room<Slot> found_;                // met and not yet scored
   Room<const std::uint8_t*> rows_;  // their coarse halves, where the walk goes by these
   std::vector<Key> copies_;         // of expanded slots, not yet in the beam
