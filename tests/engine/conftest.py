@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 
 from clew.engine.engine import Engine
+from linking import linking_quickly
 
 MakeEngine = Callable[..., Engine]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_links() -> Iterator[None]:
+    with linking_quickly():
+        yield
 
 
 @pytest.fixture(params=["memory", "directory"])
