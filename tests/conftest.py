@@ -10,6 +10,7 @@ import pytest
 
 from clew import Index
 from clew.config import TOKEN_VARIABLES, URL_VARIABLES
+from linking import linking_quickly
 from opening import KINDS, FakeClock, open_async_index, open_index
 
 MakeIndex = Callable[..., Index]
@@ -19,6 +20,13 @@ MakeIndex = Callable[..., Index]
 def _no_server_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*URL_VARIABLES, *TOKEN_VARIABLES):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def quick_links() -> Iterator[None]:
+    """For a module that asks nothing of how good a graph is."""
+    with linking_quickly():
+        yield
 
 
 @pytest.fixture

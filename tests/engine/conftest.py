@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 
 from clew.engine.engine import Engine
-from linking import linking_quickly
 
 MakeEngine = Callable[..., Engine]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_links() -> Iterator[None]:
-    with linking_quickly():
-        yield
+def _quick_links(quick_links: None) -> None:
+    pass
 
 
 @pytest.fixture(params=["memory", "directory"])
