@@ -11,7 +11,7 @@ from vectors import NONE, brute_force, clustered
 METRICS = ["COSINE", "EUCLIDEAN", "DOT_PRODUCT"]
 
 
-def rows_of(kind: str, dimension: int, count: int = 2500) -> np.ndarray:
+def rows_of(kind: str, dimension: int, count: int = 2100) -> np.ndarray:
     rng = np.random.default_rng(dimension)
     rows = rng.standard_normal((count, dimension))
     if kind == "heavy tails":
@@ -62,7 +62,7 @@ def test_a_walk_by_codes_finds_what_a_walk_by_floats_finds(metric: str, dimensio
     tops = [brute_force(rows, query, metric)[1][9] for query in queries]
     found = {}
     for codes in (True, False):
-        graph = _core.Graph(dimension, metric, codes=codes, ef_construction=64)
+        graph = _core.Graph(dimension, metric, codes=codes, ef_construction=32)
         graph.apply(rows, NONE, 1, 2)
         graph.scan_cost = 1e9
         assert graph.coded == codes
