@@ -364,6 +364,9 @@ def pack(numbers: NDArray[int64]) -> bytes:
 def unpack(packed: bytes) -> NDArray[int64]:
     """The numbers of packed sets that follow one another, those of each ascending. ValueError where there are none such."""
 
+def all_finite(floats: NDArray[float32]) -> bool:
+    """Whether neither infinity nor NaN is among them. ValueError where they are not contiguous."""
+
 def shortest(values: NDArray[float32]) -> list[float]:
     """For each float32 the double of its shortest decimal: 0.1 rather than 0.10000000149011612. Flattened."""
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from clew import ClientError, Data, SparseVector, Vector
-from clew.client import arguments, bulk
+from clew._core import all_finite
+from clew.client import arguments, bulk, values
 from clew.commands import Include, Record
 
 
@@ -82,6 +83,19 @@ def test_a_vector_that_is_none_is_refused_by_name(vector: Any) -> None:
         arguments.query(vector)
     with pytest.raises(ClientError, match=r"vectors\[0\]"):
         arguments.upsert([{"id": "a", "vector": vector}], "")
+
+
+@pytest.mark.parametrize("all_finite", [values.finite_by_numpy, all_finite], ids=["numpy", "core"])
+def test_an_array_is_searched_for_what_is_not_finite(
+    all_finite: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "_all_finite", all_finite)
+    kept = np.array([0, 1, 1e38, -1e-45], np.float32)
+    assert arguments.query(kept).vector is kept
+    for bad in (np.nan, np.inf, -np.inf):
+        kept[2] = bad
+        with pytest.raises(ClientError, match=rf"^vector\[2\] is {bad}; expected a finite number"):
+            arguments.query(kept)
 
 
 def test_the_place_of_a_bad_number_is_named() -> None:
