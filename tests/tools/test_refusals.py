@@ -241,3 +241,16 @@ def test_an_import_that_a_bad_record_stopped_says_what_is_there_and_how_to_go_on
     with closing(open_source(str(tmp_path / "g.jsonl"), Asked())) as source:  # noqa: SIM117
         with pytest.raises(ClewError, match="line 2.*; nothing was imported: mend it, and import again"):
             import_into(tmp_path / "other", source)
+
+
+def test_an_import_that_got_nowhere_leaves_no_directory_whose_dimension_is_that_of_the_mistake(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "f.jsonl", [line(vector=[1.0, 2.0]), line(id="b", vector=[1.0, 2.0, 3.0])])
+    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:  # noqa: SIM117
+        with pytest.raises(ClewError, match="nothing was imported"):
+            import_into(tmp_path / "to", source)
+    assert not (tmp_path / "to").exists()
+    write(tmp_path / "f.jsonl", [line(vector=[1.0, 2.0, 3.0])])
+    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:
+        assert import_into(tmp_path / "to", source).held == 1
