@@ -73,7 +73,7 @@ def test_numbers_whose_square_overflows_are_still_finite() -> None:
         [], np.array([], dtype=np.float32), [1.0, math.nan], [1.0, math.inf], [1.0, 1e39],
         np.array([np.nan], np.float32),
         np.array([1e300]), [[1.0, 2.0]], [1.0, [2.0]], "12", b"12", {1.0: 2.0}, {1.0}, 5, 5.0, [1.0, None],
-        ["1", "2"],
+        ["1", "2"], np.ma.array([1.0, 2.0], mask=[True, False]),
         [True, False], [1 + 2j], [10**400], ..., np.float32(1), Tensor("12"),
     ],
     ids=repr,

@@ -188,8 +188,8 @@ def _numbers(value: object, name: str, ndim: int) -> NDArray[Any]:
 
 
 def _listed(value: object, name: str) -> object:
-    """What NumPy reads as numbers. (It would take a str for a scalar and a set for an object.)"""
-    if isinstance(value, (list, tuple, np.ndarray)):
+    """What NumPy reads as numbers. (It takes a str for a scalar, a set for an object, and what is masked.)"""
+    if isinstance(value, (list, tuple, np.ndarray)) and not hasattr(value, "mask"):
         return value
     convert = getattr(value, "tolist", None)
     if callable(convert):
