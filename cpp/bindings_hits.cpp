@@ -2,6 +2,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -69,7 +70,8 @@ nb::list scores(const Array<float>& distances, const std::optional<std::string>&
   return result;
 }
 
-// The numbers of an array of 64 bits, which does not change meanwhile. Quicker by half than as an ndarray.
+// The numbers of a contiguous array, which does not change meanwhile. Quicker by half than as an ndarray.
+template <class T>
 class Buffer {
  public:
   explicit Buffer(nb::handle object) {
@@ -79,13 +81,20 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  std::span<const std::int64_t> numbers() const {
-    return {static_cast<const std::int64_t*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(std::int64_t)};
+  std::span<const T> numbers() const {
+    return {static_cast<const T*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(T)};
   }
 
  private:
   Py_buffer view_{};
 };
+
+bool all_finite(nb::handle floats) {
+  const Buffer<std::uint32_t> buffer(floats);  // by their bits: infinity and NaN have the largest exponent
+  std::uint32_t largest = 0;
+  for (const std::uint32_t bits : buffer.numbers()) largest = std::max(largest, bits & 0x7fffffffU);
+  return largest < 0x7f800000U;
+}
 
 nb::bytes pack(const Array<std::int64_t>& numbers) {
   const std::string bytes = packed({numbers.data(), numbers.data() + numbers.size()});
@@ -134,7 +143,7 @@ nb::bytes Hits::packed() const {
 }
 
 std::vector<std::int64_t> Hits::each_of(nb::handle numbers) const {
-  const Buffer buffer(numbers);
+  const Buffer<std::int64_t> buffer(numbers);
   std::vector<std::int64_t> result;
   result.reserve(keys_.size());
   for (const Key key : keys_) {
@@ -187,6 +196,7 @@ void bind_hits(nb::module_& m) {
 
   m.def("pack", &pack, "numbers"_a);
   m.def("unpack", &unpack, "packed"_a);
+  m.def("all_finite", &all_finite, "floats"_a);
   m.def("shortest", &shortest, "values"_a);
   m.def("scores", &scores, "distances"_a, "metric"_a.none());
 }

@@ -10,15 +10,35 @@ import pytest
 
 from clew import Index
 from clew.config import TOKEN_VARIABLES, URL_VARIABLES
+from linking import linking_quickly
 from opening import KINDS, FakeClock, open_async_index, open_index
 
 MakeIndex = Callable[..., Index]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties are tried with the same examples in every run, however busy the machine is."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # its workers run the tests: it need not wait a second for Hypothesis
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "the same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("the same")
 
 
 @pytest.fixture(autouse=True)
 def _no_server_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*URL_VARIABLES, *TOKEN_VARIABLES):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def quick_links() -> Iterator[None]:
+    """For a module that asks nothing of how good a graph is."""
+    with linking_quickly():
+        yield
 
 
 @pytest.fixture

@@ -42,7 +42,9 @@ class FakeClock:
 class ThreadedServer:
     """A server on a thread, with as many indexes as tests put up."""
 
-    def __init__(self, limits: Limits | None = None, line: type[Line] = Line, keep_alive_s: int = 5) -> None:
+    def __init__(
+        self, limits: Limits | None = None, line: type[Line] = Line, keep_alive_s: float = 5
+    ) -> None:
         self.indexes: dict[str, Hosted] = {}
         self.pool = Pool()
         self._names = count()

@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import httpx
+from urllib.request import urlopen
 
 from clew.server.catalogue import create
 from clew.types import IndexType
@@ -32,12 +31,12 @@ def serving(*arguments: str, host: str = "127.0.0.1") -> Iterator[tuple[str, sub
         until = time.monotonic() + 20
         while True:
             try:
-                httpx.get(f"{url}/ready")
+                urlopen(f"{url}/ready").close()
                 break
-            except httpx.TransportError:
+            except OSError:
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < until
-                time.sleep(0.05)
+                time.sleep(0.02)
         yield url, process
     finally:
         process.terminate()

@@ -364,6 +364,9 @@ def pack(numbers: NDArray[int64]) -> bytes:
 def unpack(packed: bytes) -> NDArray[int64]:
     """The numbers of packed sets that follow one another, those of each ascending. ValueError where there are none such."""
 
+def all_finite(floats: NDArray[float32]) -> bool:
+    """Whether neither infinity nor NaN is among them. ValueError where they are not contiguous."""
+
 def shortest(values: NDArray[float32]) -> list[float]:
     """For each float32 the double of its shortest decimal: 0.1 rather than 0.10000000149011612. Flattened."""
 
@@ -418,10 +421,24 @@ def code_sums(
     or coarse squared, of their upper halves h: q h, or q h + 8 h (15 - h), for -128 <= q <= 127. For tests.
     """
 
+def unmarked_slots(
+    instruction_set: str, places: NDArray[uint32], end: int, marks: NDArray[uint32]
+) -> NDArray[uint32]:
+    """Of the slots that places hold, which are numbers by one more than a slot and 0 for none, in their order those below
+    `end` without a bit in `marks`. Raises ValueError for an instruction set without such a kernel. For tests.
+    """
+
+def parted_keys(
+    instruction_set: str, distances: NDArray[float32], slots: NDArray[uint32], limit: int
+) -> tuple[NDArray[uint64], NDArray[uint64]]:
+    """The keys of distances and slots, in their order: those less than `limit`, and the others. Raises ValueError as above.
+    For tests.
+    """
+
 def merged_keys(
     instruction_set: str, sorted: NDArray[uint64], fresh: NDArray[uint64]
 ) -> tuple[NDArray[uint64], int]:
-    """Keys that are sorted and others in any order, none twice and 256 at most, as one sorted array; and where in it the first of
+    """Keys that are sorted and others in any order, none twice and 512 at most, as one sorted array; and where in it the first of
     `fresh` is. Raises ValueError for an instruction set without such a kernel. For tests.
     """
 

@@ -86,6 +86,13 @@ def resolve(
     remote = where.startswith(("http://", "https://"))
     if url is not None and not remote:
         raise ClientError(f"url is {url!r}; expected one that starts with http:// or https://")
+    if remote and not _has_host(where):
+        name = "location" if location is not None else "url"
+        raise ClientError(f"{name} is {where!r}; expected the name of a server after http:// or https://")
+    if not isinstance(read_only, bool):
+        raise ClientError(f"read_only is {read_only!r}; expected True or False")
+    if not (mapped is None or isinstance(mapped, bool)):
+        raise ClientError(f"mapped is {mapped!r}; expected True, False or None")
     if token is not None and not remote:
         raise ClientError(f"token is for a server, and {where!r} is none; leave it out")
     durable = durability_of(durability)
@@ -106,8 +113,8 @@ def resolve(
         durability=durable,
         read_only=read_only,
         mapped=mapped,
-        retries=retries,
-        retry_interval_s=retry_interval,
+        retries=_retries(retries),
+        retry_interval_s=_retry_interval_s(retry_interval),
         timeout_s=_timeout_s(timeout),
     )
 
@@ -141,13 +148,28 @@ def _where(location: Location | None, url: str | None) -> str | None:
         return url
     if url is not None:
         raise ClientError(f"both a location ({location!r}) and url ({url!r}) are given; expected one of them")
-    try:
-        where = os.fspath(location)
-    except TypeError:
-        raise ClientError(f"location is {location!r}; expected a directory, a URL or {MEMORY!r}") from None
-    if not where:
+    where = os.fspath(location) if isinstance(location, str | os.PathLike) else None
+    if where == "":
         raise ClientError("location is ''; leave it out for an index in memory")
+    if (
+        not isinstance(where, str)
+        or "\0" in where
+        or ("://" in where and not where.startswith(("http://", "https://")))
+    ):
+        raise ClientError(
+            f"location is {location!r}; expected a directory, a URL that starts with http:// or https://,"
+            f" or {MEMORY!r}"
+        )
     return where
+
+
+def _has_host(url: str) -> bool:
+    from urllib.parse import urlsplit  # here, as only the index of a server need wait for it
+
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:  # as of "http://[::1"
+        return False
 
 
 def _first(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:
@@ -160,6 +182,18 @@ def _dimension(dimension: int | None) -> int | None:
     if isinstance(dimension, int) and not isinstance(dimension, bool) and dimension >= 1:
         return dimension
     raise ClientError(f"dimension is {dimension!r}; expected an int of at least 1")
+
+
+def _retries(retries: int) -> int:
+    if isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0:
+        return retries
+    raise ClientError(f"retries is {retries!r}; expected an int of at least 0")
+
+
+def _retry_interval_s(interval: float) -> float:
+    if isinstance(interval, int | float) and not isinstance(interval, bool) and 0 <= interval < float("inf"):
+        return interval
+    raise ClientError(f"retry_interval is {interval!r}; expected seconds, at least 0")
 
 
 def _timeout_s(timeout: float) -> float:

@@ -44,7 +44,7 @@ def test_no_command_is_a_wrong_call() -> None:
 def test_info_counts_by_namespace(directory: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["info", directory]) == 0
     text = capsys.readouterr().out
-    assert "3 vectors, 2 dimensions, COSINE" in text
+    assert "3 vectors, DENSE, 2 dimensions, COSINE\n" in text
     assert "other" in text
 
 
@@ -62,6 +62,42 @@ def test_query_like_a_record_leaves_out_what_the_filter_refuses(
     text = capsys.readouterr().out
     assert "red" in text
     assert "blue" not in text
+
+
+@pytest.fixture(params=["SPARSE", "HYBRID"])
+def texts(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A directory with two texts, of which both have a word in common."""
+    path = str(tmp_path / "texts")
+    models = {"embedding_model": "builtin/hashing"} if request.param == "HYBRID" else {}
+    with Index(path, type=request.param, sparse_embedding_model="BM25", **models) as index:
+        index.upsert([("fr", "Paris is the capital of France"), ("de", "Berlin is the capital of Germany")])
+    return path
+
+
+def test_an_index_of_every_kind_says_which_it_is(
+    texts: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["info", texts]) == 0
+    said = capsys.readouterr().out.split("\n")[0]
+    hybrid = "2 vectors, HYBRID, 1024 dimensions, COSINE, builtin/hashing, BM25"
+    assert said == (hybrid if "HYBRID" in request.node.name else "2 vectors, SPARSE, BM25")
+
+
+def test_query_finds_texts_and_what_is_like_one(texts: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for asked in (["--text", "france's capital"], ["--like", "fr"]):
+        assert cli.main(["query", texts, *asked]) == 0
+        said = capsys.readouterr().out
+        assert 0 < said.index("fr") < said.index("de ")
+
+
+def test_looking_changes_nothing_and_goes_on_beside_a_writer(
+    directory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Index(directory) as index:
+        index.upsert([("d", [1.0, 1.0])])
+        assert cli.main(["info", directory]) == 0
+        assert "4 vectors" in capsys.readouterr().out
+        assert cli.main(["query", directory, "--like", "d", "--top-k", "1"]) == 0
 
 
 def test_query_in_a_namespace(directory: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +128,14 @@ def test_looking_at_a_directory_that_is_not_there_does_not_make_it(
     assert cli.main(["info", str(tmp_path / "nowhere")]) == 1
     assert "no directory" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x"])
+def test_a_port_that_is_none_is_a_wrong_call(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.main(["serve", "--dev", "--port", port])
+    assert done.value.code == 2
+    assert "--port" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--top-k", "0"], ["--vector", "a,b"]])

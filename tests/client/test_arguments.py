@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from clew import ClientError, Data, SparseVector, Vector
-from clew.client import arguments, bulk
+from clew._core import all_finite
+from clew.client import arguments, bulk, values
 from clew.commands import Include, Record
 
 
@@ -72,7 +73,7 @@ def test_numbers_whose_square_overflows_are_still_finite() -> None:
         [], np.array([], dtype=np.float32), [1.0, math.nan], [1.0, math.inf], [1.0, 1e39],
         np.array([np.nan], np.float32),
         np.array([1e300]), [[1.0, 2.0]], [1.0, [2.0]], "12", b"12", {1.0: 2.0}, {1.0}, 5, 5.0, [1.0, None],
-        ["1", "2"],
+        ["1", "2"], np.ma.array([1.0, 2.0], mask=[True, False]),
         [True, False], [1 + 2j], [10**400], ..., np.float32(1), Tensor("12"),
     ],
     ids=repr,
@@ -82,6 +83,19 @@ def test_a_vector_that_is_none_is_refused_by_name(vector: Any) -> None:
         arguments.query(vector)
     with pytest.raises(ClientError, match=r"vectors\[0\]"):
         arguments.upsert([{"id": "a", "vector": vector}], "")
+
+
+@pytest.mark.parametrize("all_finite", [values.finite_by_numpy, all_finite], ids=["numpy", "core"])
+def test_an_array_is_searched_for_what_is_not_finite(
+    all_finite: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "_all_finite", all_finite)
+    kept = np.array([0, 1, 1e38, -1e-45], np.float32)
+    assert arguments.query(kept).vector is kept
+    for bad in (np.nan, np.inf, -np.inf):
+        kept[2] = bad
+        with pytest.raises(ClientError, match=rf"^vector\[2\] is {bad}; expected a finite number"):
+            arguments.query(kept)
 
 
 def test_the_place_of_a_bad_number_is_named() -> None:

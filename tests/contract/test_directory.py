@@ -9,6 +9,8 @@ import pytest
 
 from clew import AlreadyOpen, AsyncIndex, ClientError, Index
 
+pytestmark = pytest.mark.usefixtures("quick_links")
+
 ROWS = np.random.default_rng(11).standard_normal((3000, 8)).astype(np.float32)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from clew import Index, QueryNotActive
 
+pytestmark = pytest.mark.usefixtures("quick_links")
+
 ROWS = np.random.default_rng(2).standard_normal((2200, 8)).astype(np.float32)
 
 

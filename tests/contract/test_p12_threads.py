@@ -10,6 +10,8 @@ import pytest
 
 from clew import Index
 
+pytestmark = pytest.mark.usefixtures("quick_links")
+
 ROWS = np.random.default_rng(4).standard_normal((2400, 8)).astype(np.float32)
 
 

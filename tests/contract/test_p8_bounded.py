@@ -9,19 +9,16 @@ import pytest
 
 from clew import Index, TooManyQueries
 
+pytestmark = pytest.mark.usefixtures("quick_links")
+
 ROWS = np.random.default_rng(5).standard_normal((3000, 8)).astype(np.float32)
 
 
-def filled(make_index: Any, clock: Any, **bounds: int) -> Index:
-    index: Index = make_index(clock=clock, **bounds)
+def test_queries_that_lost_their_caches_lose_nothing_else(make_index: Any, clock: Any) -> None:
+    index: Index = make_index(clock=clock, stream_bytes_max=0)
     index.upsert_arrays(
         [str(i) for i in range(3000)], ROWS, metadata=[{"even": i % 2 == 0} for i in range(3000)]
     )
-    return index
-
-
-def test_queries_that_lost_their_caches_lose_nothing_else(make_index: Any, clock: Any) -> None:
-    index = filled(make_index, clock, stream_bytes_max=0)
     filters = ["", "even = true", ""]
     queries = [index.resumable_query(row, top_k=3, filter=f) for row, f in zip(ROWS, filters, strict=False)]
     found = [[hit.id for hit in query.start()] for query in queries]
@@ -38,7 +35,8 @@ def test_queries_that_lost_their_caches_lose_nothing_else(make_index: Any, clock
 
 
 def test_one_query_more_than_the_cap_is_an_error_until_another_ends(make_index: Any, clock: Any) -> None:
-    index = filled(make_index, clock, sessions_max=3)
+    index: Index = make_index(clock=clock, sessions_max=3)
+    index.upsert_arrays([str(i) for i in range(100)], ROWS[:100])
     queries = [index.resumable_query(ROWS[0], top_k=2) for _ in range(4)]
     for query in queries[:3]:
         query.start()

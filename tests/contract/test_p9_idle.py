@@ -69,16 +69,16 @@ def test_the_sweep_frees_what_idle_queries_hold_without_a_request(index: Index) 
     kept = index.resumable_query([1.0, 0.0], top_k=2, max_idle=600)
     kept.start()
     assert open_cursors() == before + 1
-    queries = [index.resumable_query([1.0, 0.0], top_k=2, max_idle=0.5) for _ in range(5)]
+    queries = [index.resumable_query([1.0, 0.0], top_k=2, max_idle=0.3) for _ in range(5)]
     for query in queries:
         query.start()
     until = time.monotonic() + 20
-    time.sleep(0.5)
+    time.sleep(0.3)
     while open_cursors() > before + 1 and time.monotonic() < until:
         time.sleep(0.2)  # looking at every object costs more than the rest of this test
     assert open_cursors() == before + 1
     for query in queries:
-        with pytest.raises(QueryNotActive, match=r"0\.5 seconds"):
+        with pytest.raises(QueryNotActive, match=r"0\.3 seconds"):
             query.fetch_next(1)
     assert len(kept.fetch_next(3)) == 3
     kept.stop()

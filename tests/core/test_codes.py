@@ -11,7 +11,7 @@ from vectors import NONE, brute_force, clustered
 METRICS = ["COSINE", "EUCLIDEAN", "DOT_PRODUCT"]
 
 
-def rows_of(kind: str, dimension: int, count: int = 2500) -> np.ndarray:
+def rows_of(kind: str, dimension: int, count: int = 2100) -> np.ndarray:
     rng = np.random.default_rng(dimension)
     rows = rng.standard_normal((count, dimension))
     if kind == "heavy tails":
@@ -62,7 +62,7 @@ def test_a_walk_by_codes_finds_what_a_walk_by_floats_finds(metric: str, dimensio
     tops = [brute_force(rows, query, metric)[1][9] for query in queries]
     found = {}
     for codes in (True, False):
-        graph = _core.Graph(dimension, metric, codes=codes, ef_construction=64)
+        graph = _core.Graph(dimension, metric, codes=codes, ef_construction=32)
         graph.apply(rows, NONE, 1, 2)
         graph.scan_cost = 1e9
         assert graph.coded == codes
@@ -74,7 +74,7 @@ def test_a_walk_by_codes_finds_what_a_walk_by_floats_finds(metric: str, dimensio
 
 def test_distances_are_those_of_the_floats() -> None:
     rows = clustered(3000, 48, seed=6)
-    graph = _core.Graph(48, "COSINE")
+    graph = _core.Graph(48, "COSINE", ef_construction=64)
     graph.apply(rows, NONE, 1)
     graph.scan_cost = 1e9
     assert graph.coded
@@ -90,7 +90,7 @@ def test_distances_are_those_of_the_floats() -> None:
 
 def test_codes_follow_vectors_that_move_away() -> None:
     here, there = clustered(2400, 40, seed=7), 300 + 20 * clustered(1800, 40, seed=8)
-    graph = _core.Graph(40, "EUCLIDEAN")
+    graph = _core.Graph(40, "EUCLIDEAN", ef_construction=64)
     graph.apply(here, NONE, 1, 2)
     early = graph.cursor(here[3])
     first = early.next(50)[0].tolist()
@@ -108,7 +108,7 @@ def test_vectors_that_a_grid_cannot_tell_apart_keep_to_floats() -> None:
     rng = np.random.default_rng(9)
     centers = 1000 * rng.standard_normal((150, 40))
     rows = (centers[rng.integers(150, size=3000)] + 0.01 * rng.standard_normal((3000, 40))).astype(np.float32)
-    graph = _core.Graph(40, "EUCLIDEAN")
+    graph = _core.Graph(40, "EUCLIDEAN", ef_construction=64)
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 1e9
     assert not graph.coded
@@ -119,7 +119,7 @@ def test_vectors_that_a_grid_cannot_tell_apart_keep_to_floats() -> None:
 @pytest.mark.parametrize("scale", [1e-30, 1e18])
 def test_huge_and_tiny_components_lose_nothing(metric: str, scale: float) -> None:
     rows = (clustered(2200, 40, seed=10).astype(np.float64) * scale).astype(np.float32)
-    graph = _core.Graph(40, metric)
+    graph = _core.Graph(40, metric, ef_construction=32)
     graph.apply(rows, NONE, 1, 2)
     assert sorted(graph.search(rows[5], 2200, exact=True)[0].tolist()) == list(range(2200))
     assert sorted(pages(graph.cursor(rows[5]), 100)) == list(range(2200))

@@ -20,7 +20,7 @@ def linked_graph(metric: str = "EUCLIDEAN") -> tuple[_core.Graph, np.ndarray]:
     rows[500:900] = rows[2]  # copies
     rows[900:1500] = np.round(rows[900:1500])  # ties
     rows[1500:1510] = 0
-    graph = _core.Graph(8, metric)
+    graph = _core.Graph(8, metric, ef_construction=64)
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 1e9
     return graph, rows
@@ -152,7 +152,7 @@ def test_one_vector_and_all_copies() -> None:
     one = _core.Graph(8, "COSINE")
     one.apply(np.ones((1, 8), np.float32), NONE, 1)
     assert one.cursor(np.ones(8, np.float32)).next(5)[0].tolist() == [0]
-    copies = _core.Graph(8, "EUCLIDEAN")
+    copies = _core.Graph(8, "EUCLIDEAN", ef_construction=64)
     copies.apply(np.ones((3000, 8), np.float32), NONE, 1, 2)
     copies.scan_cost = 1e9
     assert copies.linked

@@ -67,7 +67,7 @@ def test_an_exact_search_is_the_order_of_brute_force(metric: str) -> None:
 
 def test_rows_come_in_one_by_one_as_well_as_together() -> None:
     rows = clustered(3500, 16, seed=3)
-    graph = _core.Graph(16, "EUCLIDEAN", link_min=500)
+    graph = _core.Graph(16, "EUCLIDEAN", link_min=500, ef_construction=64)
     for i in range(0, 3500, 7):
         assert graph.apply(rows[i : i + 7], NONE, i + 1) == i
     graph.scan_cost = 1e9
@@ -77,7 +77,7 @@ def test_rows_come_in_one_by_one_as_well_as_together() -> None:
 def test_many_copies_do_not_hide_one_another() -> None:
     rows = clustered(5000, 16, seed=4)
     rows[1000:3500] = rows[7]
-    graph = _core.Graph(16, "EUCLIDEAN")
+    graph = _core.Graph(16, "EUCLIDEAN", ef_construction=64)
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 1e9
     slots, distances = graph.search(rows[7], 2000)
@@ -88,7 +88,7 @@ def test_many_copies_do_not_hide_one_another() -> None:
 
 def test_a_removed_slot_is_not_found_and_others_are() -> None:
     rows = clustered(3000, 16, seed=5)
-    graph = _core.Graph(16, "EUCLIDEAN")
+    graph = _core.Graph(16, "EUCLIDEAN", ef_construction=64)
     graph.apply(rows, NONE, 1, 2)
     gone = np.arange(0, 3000, 3, dtype=np.uint32)
     graph.apply(np.zeros((0, 16), np.float32), gone, 2)
@@ -112,7 +112,7 @@ def test_removing_twice_counts_once() -> None:
 def test_compacting_keeps_rows_order_and_recall(metric: str) -> None:
     rows = clustered(2600, 16, seed=6)
     rows[100:200] = rows[3]  # copies whose first is removed
-    graph = _core.Graph(16, metric, link_min=1000)
+    graph = _core.Graph(16, metric, link_min=1000, ef_construction=64)
     graph.apply(rows, NONE, 1, 2)
     gone = np.unique(np.concatenate([[3], np.arange(0, 2600, 2)])).astype(np.uint32)
     graph.apply(np.zeros((0, 16), np.float32), gone, 2)
@@ -147,7 +147,7 @@ def test_compacting_an_unlinked_or_empty_graph() -> None:
 
 def test_a_compaction_that_is_given_up_leaves_the_graph_as_it_was() -> None:
     rows = clustered(3000, 8, seed=6)
-    graph = _core.Graph(8, "COSINE")
+    graph = _core.Graph(8, "COSINE", ef_construction=32)
     graph.apply(rows, NONE, 1, 2)
     before = graph.search(rows[0], 10)
     graph.give_up_compacting()
@@ -158,7 +158,7 @@ def test_a_compaction_that_is_given_up_leaves_the_graph_as_it_was() -> None:
 
 def test_a_filter_admits_only_its_slots() -> None:
     rows = clustered(4500, 16, seed=7)
-    graph = _core.Graph(16, "EUCLIDEAN")
+    graph = _core.Graph(16, "EUCLIDEAN", ef_construction=64)
     graph.apply(rows, NONE, 1, 2)
     rng = np.random.default_rng(0)
     for share in (0.5, 0.1, 0.01, 0.0):
@@ -177,7 +177,7 @@ def test_a_filter_admits_only_its_slots() -> None:
 @pytest.mark.parametrize("dimension", [16, 48], ids=["floats", "codes"])
 def test_many_queries_at_once_are_each_of_them(dimension: int, threads: int) -> None:
     rows = clustered(2500, dimension, seed=8)
-    graph = _core.Graph(dimension, "COSINE")
+    graph = _core.Graph(dimension, "COSINE", ef_construction=32)
     graph.apply(rows, NONE, 1, 2)
     for count, allowed in ((1, None), (33, bitmap(np.arange(2500) % 100 == 0)), (200, None)):
         slots, distances, counts = graph.search_many(rows[:count], 7, allowed=allowed, threads=threads)

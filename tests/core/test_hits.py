@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 import pytest
 
-from clew._core import Graph, Hits, scores, shortest
+from clew._core import Graph, Hits, all_finite, scores, shortest
 
 NAMES = ["zero", "one", "two", "three"]
 
@@ -78,3 +78,17 @@ def test_what_a_maker_raises_is_raised() -> None:
 
     with pytest.raises(KeyError, match="two"):
         hits((2, 0.0)).named(NAMES, "COSINE", refuse)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 15, 16, 17, 128, 1001])
+def test_what_is_not_finite_is_seen_wherever_it_stands(count: int) -> None:
+    largest = np.finfo(np.float32).max
+    whole = np.resize(np.array([0, -0.0, 1e-45, largest, -largest], np.float32), count)
+    assert all_finite(whole)
+    for place in {0, count // 2, count - 1} & set(range(count)):
+        for odd in (np.inf, -np.inf, np.nan, -np.nan):
+            spoilt = whole.copy()
+            spoilt[place] = odd
+            assert not all_finite(spoilt)
+    with pytest.raises(ValueError, match="contiguous"):
+        all_finite(np.ones((4, 4), np.float32)[:, 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 
@@ -19,10 +20,14 @@ def graph_of(metric: str, dimension: int = 40, count: int = 2600) -> tuple[_core
     rows[100:140] = rows[5]  # copies
     rows[200:203] = 0
     rows[300] = 1e-30  # kept apart under cosine, where it is rescaled
-    graph = _core.Graph(dimension, metric, ef_construction=48)
+    graph = _core.Graph(dimension, metric, ef_construction=32)
     graph.apply(rows, NONE, 7, 2)
     graph.apply(rows[:0], np.arange(1000, 1100, dtype=np.uint32), 9)
     return graph, rows
+
+
+# To be read only.
+SHARED = functools.cache(graph_of)
 
 
 def pages(graph: _core.Graph, query: np.ndarray) -> list[int]:
@@ -36,7 +41,7 @@ def pages(graph: _core.Graph, query: np.ndarray) -> list[int]:
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("dimension", [5, 40])
 def test_what_was_saved_comes_back(metric: str, mapped: bool, dimension: int, tmp_path: Path) -> None:
-    graph, rows = graph_of(metric, dimension)
+    graph, rows = SHARED(metric, dimension)
     graph.save(str(tmp_path / "image"), b"a note \x00")
     loaded, note = _core.Graph.load(str(tmp_path / "image"), mapped)
     assert note == b"a note \x00"
@@ -50,7 +55,7 @@ def test_what_was_saved_comes_back(metric: str, mapped: bool, dimension: int, tm
 
 
 def test_a_loaded_graph_grows_on(tmp_path: Path) -> None:
-    graph, _ = graph_of("EUCLIDEAN")
+    graph, _ = SHARED("EUCLIDEAN", 40)
     graph.save(str(tmp_path / "image"))
     more = clustered(5600, 40, seed=32)[2600:]
     for mapped in (False, True):
@@ -93,7 +98,7 @@ def test_saving_beside_a_writer_keeps_what_was_visible(tmp_path: Path) -> None:
 
 
 def test_any_bit_that_is_wrong_is_seen(tmp_path: Path) -> None:
-    graph, _ = graph_of("COSINE", count=2100)
+    graph, _ = SHARED("COSINE", count=2100)
     path = tmp_path / "image"
     graph.save(str(path), b"note")
     whole = path.read_bytes()
@@ -112,7 +117,7 @@ def test_any_bit_that_is_wrong_is_seen(tmp_path: Path) -> None:
 
 
 def test_half_a_file_and_no_file_are_refused(tmp_path: Path) -> None:
-    graph, _ = graph_of("COSINE", count=2100)
+    graph, _ = SHARED("COSINE", count=2100)
     path = tmp_path / "image"
     graph.save(str(path))
     whole = path.read_bytes()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clew import _core
 
 STEPPING = [name for name in _core.INSTRUCTION_SETS if name.startswith("avx512")]
-KEYS = st.integers(0, 2**64 - 2)
 NO_SLOT = 2**32 - 1
 
 
@@ -49,20 +48,20 @@ def test_keys_are_parted_by_a_limit(instruction_set: str, pairs: list[tuple[floa
 
 @pytest.mark.parametrize("instruction_set", STEPPING)
 @given(
-    st.integers(0, 511).flatmap(
-        lambda fresh: st.tuples(
-            st.sets(KEYS, min_size=fresh + 1, max_size=512), st.just(fresh), st.randoms(use_true_random=False)
-        )
-    )
+    count=st.integers(1, 512), fresh=st.integers(1, 512), bits=st.integers(10, 64), seed=st.integers(0, 2**32)
 )
-def test_fresh_keys_go_where_they_belong(instruction_set: str, drawn: tuple) -> None:
-    keys, few, random = drawn
-    shuffled = list(keys)
-    random.shuffle(shuffled)
-    fresh = np.array(shuffled[few:], np.uint64)
-    merged, first = _core.merged_keys(instruction_set, np.array(sorted(shuffled[:few]), np.uint64), fresh)
-    assert merged.tolist() == sorted(keys)
-    assert merged[first] == fresh.min()
+@example(count=512, fresh=512, bits=64, seed=0)
+def test_fresh_keys_go_where_they_belong(
+    instruction_set: str, count: int, fresh: int, bits: int, seed: int
+) -> None:
+    """Keys of few bits lie side by side, at the end of what a key can be as well as at its beginning."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, 2**bits - 1, 2 * count, np.uint64)
+    keys = rng.permutation(np.unique(np.where(rng.random(2 * count) < 0.5, drawn, 2**64 - 2 - drawn)))[:count]
+    new = keys[-fresh:]
+    merged, first = _core.merged_keys(instruction_set, np.sort(keys[:-fresh]), new)
+    assert merged.tolist() == sorted(keys.tolist())
+    assert merged[first] == new.min()
 
 
 @pytest.mark.parametrize("instruction_set", STEPPING)

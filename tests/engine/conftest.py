@@ -13,6 +13,11 @@ from clew.engine.engine import Engine
 MakeEngine = Callable[..., Engine]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_links(quick_links: None) -> None:
+    pass
+
+
 @pytest.fixture(params=["memory", "directory"])
 def make_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeEngine]:
     """Opens an engine; a second call, after a close, opens the same directory again."""

@@ -68,7 +68,7 @@ def measured(graph: Any) -> float:
 
 
 def linked_graph(n: int = LINKED_AT, dimension: int = 32) -> Graph:
-    graph = Graph(dimension, "COSINE")
+    graph = Graph(dimension, "COSINE", ef_construction=32)
     graph.apply(np.random.default_rng(0).standard_normal((n, dimension)).astype(np.float32), NO_SLOTS, 1)
     assert graph.linked
     return graph

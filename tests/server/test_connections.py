@@ -184,7 +184,7 @@ def test_an_answer_that_nobody_takes_is_let_go_and_one_that_is_taken_slowly_is_n
         body = b'{"limit": 1000, "includeVectors": true}'
         head = f"POST /{hosted.name}/range HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
         address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
-        for first_s, then_s, whole in ((0.0, 0.05, True), (2.0, 0.0, False)):
+        for first_s, then_s, whole in ((0.0, 0.02, True), (1.0, 0.0, False)):
             with socket.create_connection(address, 20) as slow:
                 slow.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
                 answer = slow.recv(1000)

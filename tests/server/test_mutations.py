@@ -164,7 +164,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 def test_a_body_that_was_changed_is_answered_or_refused(http: httpx.Client, ask: Any) -> None:
-    run(http, ask, 200)
+    run(http, ask, 100)
 
 
 @pytest.mark.slow

@@ -160,14 +160,14 @@ class Hasty(Line):
 
 
 def test_a_connection_that_is_used_is_kept_and_one_that_idles_is_not() -> None:
-    made = ThreadedServer(line=Hasty, keep_alive_s=1)
+    made = ThreadedServer(line=Hasty, keep_alive_s=0.4)
     try:
         name = made.host(Engine.open(None)).name
         head = head_of(name)
         with socket.create_connection(("127.0.0.1", int(made.url.rsplit(":", 1)[1])), 20) as line:
             for _ in range(5):
                 assert asked(line, b"\r\n" * (_ == 2) + head + BODY) == (200, {"result": []})
-                time.sleep(0.5)
+                time.sleep(0.2)
             line.settimeout(10)
             began = time.monotonic()
             assert line.recv(1) == b""

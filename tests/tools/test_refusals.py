@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clew import ClewError, Index
+from clew import ClewError, Index, StorageError
+from clew.tools.backup import backup
 from clew.tools.exporting import export_to
 from clew.tools.importing import import_into
 from clew.tools.parquet import Columns
@@ -241,3 +244,53 @@ def test_an_import_that_a_bad_record_stopped_says_what_is_there_and_how_to_go_on
     with closing(open_source(str(tmp_path / "g.jsonl"), Asked())) as source:  # noqa: SIM117
         with pytest.raises(ClewError, match="line 2.*; nothing was imported: mend it, and import again"):
             import_into(tmp_path / "other", source)
+
+
+def test_an_import_that_got_nowhere_leaves_no_directory_whose_dimension_is_that_of_the_mistake(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "f.jsonl", [line(vector=[1.0, 2.0]), line(id="b", vector=[1.0, 2.0, 3.0])])
+    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:  # noqa: SIM117
+        with pytest.raises(ClewError, match="nothing was imported"):
+            import_into(tmp_path / "to", source)
+    assert not (tmp_path / "to").exists()
+    write(tmp_path / "f.jsonl", [line(vector=[1.0, 2.0, 3.0])])
+    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:
+        assert import_into(tmp_path / "to", source).held == 1
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file grows beyond 64 KiB meanwhile."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def index_of_128_kib(tmp_path: Path) -> Path:
+    with Index(tmp_path / "index", durability="normal") as index:
+        index.upsert_arrays(range(500), np.ones((500, 64), np.float32))
+    return tmp_path / "index"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_an_export_that_the_disk_refuses_names_the_file_and_goes_on_once_there_is_room(
+    form: str, index_of_128_kib: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    file = tmp_path / f"f.{form}"
+    request.getfixturevalue("small_disk")
+    with pytest.raises(StorageError, match=f"{file} cannot be written: .*; {file}.unfinished holds what"):
+        export_to(index_of_128_kib, file, form)
+    assert not file.exists()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)
+    assert export_to(index_of_128_kib, file, form) == 500
+
+
+def test_a_backup_that_the_disk_refuses_names_the_copy_and_leaves_nothing_of_it(
+    index_of_128_kib: Path, tmp_path: Path, small_disk: None
+) -> None:
+    with pytest.raises(StorageError, match=r"copy\.unfinished"):
+        backup(index_of_128_kib, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]

@@ -15,6 +15,8 @@ from clew.engine.verify import verify
 from engine_calls import fetch_ids, start
 from vectors import clustered
 
+pytestmark = pytest.mark.usefixtures("quick_links")
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clew.cli.options import Commands, add_directory, existing, numbers, positive
 
 if TYPE_CHECKING:
-    from clew import Index, QueryResult
+    from clew import Index, InfoResult, QueryResult
 
 
 def add(commands: Commands) -> None:
@@ -33,6 +33,7 @@ def add(commands: Commands) -> None:
     near = query.add_mutually_exclusive_group(required=True)
     near.add_argument("--vector", type=numbers, metavar="X,Y,...", help="nearest to this vector")
     near.add_argument("--like", metavar="ID", help="nearest to the record with this id")
+    near.add_argument("--text", metavar="WORDS", help="nearest to this text, where the index has a model")
     query.add_argument("--top-k", type=positive, default=10, metavar="N", help="how many (default 10)")
     query.add_argument("--filter", default="", metavar="F", help="only records whose metadata matches")
     query.add_argument("--namespace", default="", metavar="NS", help="(default: the default namespace)")
@@ -62,7 +63,7 @@ def run_info(options: argparse.Namespace) -> None:
     with opened(options.directory) as index:
         info = index.info()
     console = Console(highlight=False)
-    console.print(f"{info.vector_count:,} vectors, {info.dimension} dimensions, {info.similarity_function}")
+    console.print(", ".join(kind_of(info)), markup=False)
     table = Table("namespace", "vectors")
     table.columns[1].justify = "right"
     for name, counts in info.namespaces.items():
@@ -73,9 +74,11 @@ def run_info(options: argparse.Namespace) -> None:
 def run_query(options: argparse.Namespace) -> None:
     """`clew query DIR`."""
     with opened(options.directory) as index:
-        vector = options.vector or vector_of(index, options.like, options.namespace)
+        near = {"vector": options.vector, "data": options.text}
+        if options.like is not None:
+            near = vectors_of(index, options.like, options.namespace)
         hits = index.query(
-            vector=vector,
+            **near,
             top_k=options.top_k,
             filter=options.filter,
             include_metadata=True,
@@ -89,15 +92,26 @@ def opened(directory: str) -> Index:
     path = existing(directory)
     from clew import Index
 
-    return Index(path)
+    return Index(path, read_only=True)
 
 
-def vector_of(index: Index, id: str, namespace: str) -> list[float]:
-    """The vector of a record."""
+def kind_of(info: InfoResult) -> list[str]:
+    """What an index holds, part by part."""
+    dense, sparse = info.dense_index, info.sparse_index
+    said = [f"{info.vector_count:,} vector{'s' * (info.vector_count != 1)}", info.index_type]
+    if dense is not None:
+        said += [f"{dense.dimension} dimensions", dense.similarity_function, dense.embedding_model]
+    if sparse is not None:
+        said.append(sparse.embedding_model)
+    return [part for part in said if part]
+
+
+def vectors_of(index: Index, id: str, namespace: str) -> dict[str, Any]:
+    """What a query asks that is to find neighbours of a record."""
     [record] = index.fetch(ids=[id], include_vectors=True, namespace=namespace)
-    if record is None or record.vector is None:
+    if record is None:
         raise LookupError(f"no record {id!r} in namespace {namespace!r}")
-    return record.vector
+    return {"vector": record.vector, "sparse_vector": record.sparse_vector}
 
 
 def show_hits(hits: list[QueryResult]) -> None:

@@ -20,6 +20,14 @@ def positive(text: str) -> int:
     return number
 
 
+def port(text: str) -> int:
+    """An option that is a port to listen on."""
+    number = int(text)
+    if not 1 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{number} is no port; expected 1 to 65535")
+    return number
+
+
 def numbers(text: str) -> list[float]:
     """A vector as numbers between commas."""
     return [float(part) for part in text.split(",")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clew.cli.options import Commands, add_metric, positive
+from clew.cli.options import Commands, add_metric, port, positive
 from clew.errors import ClientError
 
 EXAMPLES = """\
@@ -34,7 +34,7 @@ that in DIR, or without DIR one in memory. SIGINT and SIGTERM finish what runs, 
 everything."""
     serve.add_argument("directory", metavar="DIR", nargs="?", help="where the indexes are")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    serve.add_argument("--port", type=positive, default=8080, metavar="N", help="(default 8080)")
+    serve.add_argument("--port", type=port, default=8080, metavar="N", help="(default 8080)")
     serve.add_argument("--dev", action="store_true", help="one open index, and a line to try it with")
     serve.add_argument(
         "--body-mib", type=positive, default=256, metavar="N", help="largest request (default 256 MiB)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clew.client.values import find_finite_by
 from clew.config import Settings
 from clew.errors import ClientError
 
@@ -55,8 +56,10 @@ def _require_plain(settings: Settings) -> None:
 
 
 def _open_engine(settings: Settings) -> Engine:
+    from clew._core import all_finite
     from clew.engine.engine import Engine
 
+    find_finite_by(all_finite)
     return Engine.open(
         settings.directory,
         dimension=settings.dimension,

@@ -9,7 +9,7 @@ import enum
 import math
 import operator
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -132,16 +132,32 @@ def to_enum(value: object, name: str, kind: type[_E]) -> _E:
     raise refusal(name, value, f"one of {', '.join(kind)}")
 
 
+def find_finite_by(all_finite: Callable[[Floats], bool]) -> None:
+    """Let `all_finite` tell whether float32 arrays are: that of the core, where it is loaded anyway.
+
+    After a walk, when the processor has forgotten all other code, a query takes 3 us less by it.
+    """
+    global _all_finite
+    _all_finite = all_finite
+
+
+def finite_by_numpy(floats: Floats) -> bool:
+    """Whether all are finite."""
+    return 0 not in np.isfinite(floats).tobytes()  # a third of the time of `all()`
+
+
+_all_finite: Callable[[Floats], bool] = finite_by_numpy
+
+
 def to_vector(value: object, name: str) -> Floats:
     """Finite numbers as a C-contiguous float32 array of shape (n,), n >= 1; not copied where it is one."""
-    # Searching the bytes for a zero takes a third of the time of `all()`, which is felt in every query.
     if (
         type(value) is np.ndarray
         and value.dtype is _FLOAT32
         and value.ndim == 1
         and len(value)
         and value.flags.c_contiguous
-        and 0 not in np.isfinite(value).tobytes()
+        and _all_finite(value)
     ):
         return value
     return _vector_from_any(value, name)
@@ -172,8 +188,8 @@ def _numbers(value: object, name: str, ndim: int) -> NDArray[Any]:
 
 
 def _listed(value: object, name: str) -> object:
-    """What NumPy reads as numbers. (It would take a str for a scalar and a set for an object.)"""
-    if isinstance(value, (list, tuple, np.ndarray)):
+    """What NumPy reads as numbers. (It takes a str for a scalar, a set for an object, and what is masked.)"""
+    if isinstance(value, (list, tuple, np.ndarray)) and not hasattr(value, "mask"):
         return value
     convert = getattr(value, "tolist", None)
     if callable(convert):

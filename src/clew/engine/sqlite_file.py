@@ -1,6 +1,4 @@
-"""One SQLite file, through apsw: who may write, how readers read, when it is checkpointed, what its errors
-mean.
-"""
+"""One SQLite file, through apsw: who may write, how readers read, when it is checkpointed."""
 
 from __future__ import annotations
 
@@ -15,13 +13,12 @@ import apsw
 
 from clew.config import Durability
 from clew.engine.checkpointer import Checkpointer, keep_log
-from clew.errors import Corruption, Poisoned, StorageError
+from clew.engine.sqlite_connections import connected, connected_to_read
+from clew.engine.sqlite_errors import as_ours, translated
+from clew.errors import Poisoned, StorageError
 
 # In memory readers share the writer's connection. It lets go of it after this many rows, about 4 ms.
 CHUNK_ROWS = 512
-
-# What the log keeps of the disk when it is begun anew.
-LOG_BYTES_KEPT = 64 << 20
 
 # Of statements that are committed by themselves, and are small, one in so many looks how long the log
 # is, for which SQLite calls into Python, and finds its place in it, for which it locks the file four times
@@ -67,8 +64,8 @@ class SqliteFile:
         self._alone = 0  # statements that were committed by themselves since one looked
         self._held: apsw.Cursor | None = None  # goes on reading, so that the place in the log is kept
         self._checkpointer: Checkpointer | None = None
-        with self.translated(), ExitStack() as opened:
-            self.connection = self._reading_only() if read_only else self._connect()
+        with translated(self.name), ExitStack() as opened:
+            self.connection = connected_to_read(self.name) if read_only else self._connect()
             opened.callback(self.connection.close)
             [(tables,)] = self.connection.execute("SELECT count(*) FROM sqlite_schema")
             if tables == 0 and not read_only:
@@ -94,7 +91,7 @@ class SqliteFile:
         A failure that is not of one statement poisons the file: StorageError now, Poisoned ever after.
         """
         self._require_whole()
-        with self.translated(), self._watched():
+        with translated(self.name), self._watched():
             try:
                 self._begin()
                 yield
@@ -130,7 +127,7 @@ class SqliteFile:
             self._hold()
         except apsw.Error as error:
             self._poisoned |= not isinstance(error, _HARMLESS)
-            raise self._as_ours(error) from error
+            raise as_ours(error, self.name) from error
 
     def _begin(self) -> None:
         with self._lock:
@@ -182,7 +179,7 @@ class SqliteFile:
 
     def select(self, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:
         """All rows of one statement, hence of one moment."""
-        with self.translated():
+        with translated(self.name):
             if self._shared:
                 with self._lock:
                     return self.connection.execute(sql, bindings).fetchall()
@@ -197,7 +194,7 @@ class SqliteFile:
 
     def stream(self, sql: str, bindings: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of one statement, one after the other. Only while nothing is written."""
-        with self.translated():
+        with translated(self.name):
             yield from self.connection.execute(sql, bindings)
 
     # -- space
@@ -228,7 +225,7 @@ class SqliteFile:
     def checkpoint(self) -> None:
         """Bring the log into the file and give its space back, as far as readers allow."""
         if self._checkpointer is not None:
-            with self.translated():
+            with translated(self.name):
                 self._checkpointer.truncate()
 
     def copy_to(self, path: Path, step: Callable[[int, int], None] = lambda done, total: None) -> None:
@@ -236,7 +233,7 @@ class SqliteFile:
 
         step: told how many pages are done, and of how many.
         """
-        with self.translated():
+        with translated(self.name, written=str(path)):
             target = apsw.Connection(str(path))
             try:
                 source = self.connection if self._shared else self._connect()
@@ -254,32 +251,14 @@ class SqliteFile:
         self._closed = True
         if self._checkpointer is not None:
             self._checkpointer.close()
-        with self.translated(), self._lock:
+        with translated(self.name), self._lock:
             for connection in (*self._idle, self.connection):
                 if self._poisoned:
                     keep_log(connection)
                 connection.close()
             self._idle.clear()
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Errors of SQLite as ours."""
-        try:
-            yield
-        except apsw.Error as error:
-            raise self._as_ours(error) from error
-
     # -- below
-
-    def _as_ours(self, error: apsw.Error) -> StorageError:
-        if isinstance(error, apsw.NotADBError | apsw.CorruptError):
-            return Corruption(self.name, "an SQLite database that is whole", str(error))
-        if isinstance(error, apsw.FullError):
-            return StorageError(f"{self.name}: the disk is full; nothing was written")
-        code = apsw.mapping_extended_result_codes.get(
-            getattr(error, "extendedresult", 0)
-        )  # what it was that failed
-        return StorageError(f"{self.name}: {error} ({code})" if code else f"{self.name}: {error}")
 
     def _poison(self) -> None:
         """Nobody knows what is on the disk."""
@@ -290,50 +269,4 @@ class SqliteFile:
             raise Poisoned(f"{self.name}: an earlier write failed: close the index and open it again")
 
     def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(self.name)
-        with ExitStack() as opened:
-            opened.callback(connection.close)
-            connection.set_busy_timeout(5_000)  # only recovery after a crash keeps others waiting
-            for pragma in (
-                f"synchronous = {self._synchronous}",
-                "temp_store = MEMORY",
-                "cache_size = -16000",
-                "wal_autocheckpoint = 0",
-                f"journal_size_limit = {LOG_BYTES_KEPT}",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-            opened.pop_all()
-        return connection
-
-    def _reading_only(self) -> apsw.Connection:
-        """Pinned to the present moment. A file without a log, as on a read-only medium, is taken as
-        immutable.
-        """
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        uri = Path(self.name).absolute().as_uri()
-        try:
-            connection = apsw.Connection(f"{uri}?mode=ro", flags=flags)
-            connection.set_busy_timeout(5_000)
-            connection.execute("BEGIN; SELECT count(*) FROM sqlite_schema").fetchall()
-        except (apsw.CantOpenError, apsw.ReadOnlyError):
-            if Path(f"{self.name}-wal").exists():
-                raise
-            connection = apsw.Connection(f"{uri}?immutable=1", flags=flags)
-        return connection
-
-
-def require_ours(
-    connection: apsw.Connection, name: str, application_id: int, version: int, what: str
-) -> None:
-    """See that a file that exists is `what` in the format that this program writes. Raises Corruption,
-    StorageError.
-    """
-    [(application,)] = connection.execute("PRAGMA application_id")
-    if application != application_id:
-        raise Corruption(name, what, "another SQLite database")
-    [(found,)] = connection.execute("PRAGMA user_version")
-    if found != version:
-        raise StorageError(
-            f"{name} is of format version {found}, and this program knows version {version}: another version "
-            "of Clew wrote it"
-        )
+        return connected(self.name, self._synchronous)

@@ -18,7 +18,8 @@ import msgspec
 from clew.config import Durability
 from clew.engine.saved import Place, SavedQuery, decode_query, encode_query
 from clew.engine.snapshot import Snapshot
-from clew.engine.sqlite_file import SqliteFile, require_ours
+from clew.engine.sqlite_connections import require_ours
+from clew.engine.sqlite_file import SqliteFile
 from clew.engine.together import Together
 from clew.errors import Corruption
 

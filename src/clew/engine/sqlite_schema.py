@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 
 from clew.engine.records import IndexSettings
-from clew.engine.sqlite_file import require_ours
+from clew.engine.sqlite_connections import require_ours
 from clew.errors import StorageError
 
 FORMAT_VERSION = 1

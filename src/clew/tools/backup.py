@@ -32,6 +32,9 @@ def backup(directory: Path, target: Path, step: Callable[[int, int], None] = lam
             sync_directory(aside)
             aside.replace(target)
             sync_directory(target.absolute().parent)
-        except OSError as error:
-            raise StorageError(f"{target} cannot be written: {error.strerror}") from error
+        except BaseException as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise StorageError(f"{target} cannot be written: {error.strerror}") from error
+            raise
     return sum(file.stat().st_size for file in target.iterdir())

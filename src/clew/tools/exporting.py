@@ -16,7 +16,7 @@ from clew.engine.disk import sync_directory
 from clew.engine.records import IndexSettings, Records, StoredNamespace, StoredRecord
 from clew.engine.stored import counts, stored, stored_identity
 from clew.engine.vectors import from_blobs
-from clew.errors import ClientError
+from clew.errors import ClientError, StorageError
 from clew.tools.ahead import ahead
 from clew.tools.bars import silent
 from clew.tools.files import read_json, write_json
@@ -57,12 +57,15 @@ def export_to(
         total = sum(counts(records).values())
         about = _header(records.settings, spaces, total)
         identity = stored_identity(directory) | {"seq": records.seq, "form": form}
-        state = _interrupted(folder, identity)
-        sink = SINKS[form](folder, about, state["kept"])
         try:
+            state = _interrupted(folder, identity)
             done = state["done"]
             parts = ahead(_parts(records, spaces, state["namespace"], state["position"]))
-            with shown(total, done) as advance, closing(parts):
+            with (
+                closing(SINKS[form](folder, about, state["kept"])) as sink,
+                shown(total, done) as advance,
+                closing(parts),
+            ):
                 for part, place in parts:
                     sink.write(part)
                     done += len(part.ids)
@@ -72,11 +75,14 @@ def export_to(
                             folder / STATE_FILE, {"identity": identity, "kept": kept, "done": done, **place}
                         )
                     advance(len(part.ids))
-            sink.finish().replace(file)
-        finally:
-            sink.close()
-    sync_directory(file.parent)
-    shutil.rmtree(folder)
+                sink.finish().replace(file)
+            sync_directory(file.parent)
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StorageError(
+                f"{file} cannot be written: {error.strerror or error}; {folder} holds what there is of it, "
+                "and the same command goes on from there"
+            ) from error
     return total
 
 

@@ -6,9 +6,10 @@ written without that being said is written again: the same records under the sam
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +62,17 @@ def import_into(
     restart: forget an import that was interrupted.
 
     Raises ClientError for a source or a record that does not fit, naming it; what came before it is kept.
+    Where nothing did, a directory that was made for it goes.
     """
-    about = source.about
+    about, there = source.about, directory.exists()
     if namespace is not None and set(about.namespaces) - {""}:
         raise ClientError(
             f"{source.name} has namespaces of its own, so --namespace {namespace!r} cannot hold"
         )
     path = directory / STATE_FILE
     identity = source.identity | {"namespace": namespace}
-    backend = _opened(directory, source, metric)
-    with Index.over(backend) as index:
+    backend, done = _opened(directory, source, metric), 0
+    with ExitStack() as after, Index.over(backend) as index:
         place, done = _interrupted(path, identity, restart)
         if place is None:
             write_json(path, {"identity": identity, "place": None, "done": 0})
@@ -83,6 +85,8 @@ def import_into(
                     write_json(path, {"identity": identity, "place": rows.next, "done": done})
                     advance(len(rows.ids))
             except ClientError as error:
+                if not (there or done):
+                    after.callback(shutil.rmtree, directory)
                 raise type(error)(f"{error}{_how_to_go_on(directory, done)}") from error
         held = index.info().vector_count
         path.unlink()

@@ -119,4 +119,5 @@ def connected(url: str, token: str | None, page: int) -> ServerSource:
     except ClientError:
         raise
     except ClewError as error:
-        raise ClientError(f"{url}: {error}") from error
+        said = str(error)  # that nobody is there already names the URL
+        raise ClientError(said if said.startswith(url) else f"{url}: {said}") from error

@@ -15,16 +15,18 @@ from image_calls import (
     N,
     put,
 )
+from linking import linking_quickly
 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that was closed: N records, and as many in a namespace with an odd name."""
     directory = tmp_path_factory.mktemp("filled") / "index"
-    engine = Engine.open(directory)
-    for namespace in ("", ODD):
-        put(engine, 0, N, namespace)
-    engine.close()
+    with linking_quickly():
+        engine = Engine.open(directory)
+        for namespace in ("", ODD):
+            put(engine, 0, N, namespace)
+        engine.close()
     return directory
 
 
