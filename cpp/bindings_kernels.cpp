@@ -101,6 +101,14 @@ nb::tuple merged_keys(const std::string& name, const Array<Key>& sorted, const A
   return nb::make_tuple(result, first);
 }
 
+// Which of the distances of a block are more than `before` and at most `limit`, bit by bit, and the least beyond.
+nb::tuple block_within(const std::string& name, const Array<float>& distances, float before, float limit) {
+  if (distances.size() != Steps::BLOCK) throw std::invalid_argument("a block has 64 distances");
+  float least = 0;
+  const std::uint64_t bits = steps_named(name).within(distances.data(), before, limit, least);
+  return nb::make_tuple(bits, least);
+}
+
 // Distances from `query` to every row, by the kernels of one instruction set.
 Result<float, 1> kernel_distances(const std::string& name, const std::string& function, const Array<float>& query,
                                   const Matrix<float>& rows) {
@@ -129,6 +137,7 @@ void bind_kernels(nb::module_& m) {
   m.def("unmarked_slots", &unmarked_slots, "instruction_set"_a, "places"_a, "end"_a, "marks"_a);
   m.def("parted_keys", &parted_keys, "instruction_set"_a, "distances"_a, "slots"_a, "limit"_a);
   m.def("merged_keys", &merged_keys, "instruction_set"_a, "sorted"_a, "fresh"_a);
+  m.def("block_within", &block_within, "instruction_set"_a, "distances"_a, "before"_a, "limit"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
 }
 

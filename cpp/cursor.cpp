@@ -18,7 +18,7 @@ constexpr std::size_t BEAM_MAX = 2048;
 // keeping a beam of so many places sorted costs, for each distance, as much again as the distance.
 constexpr double DISTANCES_TO_ARRIVE = 500;
 constexpr double DISTANCES_PER_PLACE = 4;
-constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 768;
+constexpr double BEAM_AS_DEAR_AS_A_DISTANCE = 1250;
 
 double cost_of(double distances, std::size_t beam) {
   return distances * (1 + static_cast<double>(beam) / BEAM_AS_DEAR_AS_A_DISTANCE);
@@ -28,14 +28,16 @@ double cost_of(double distances, std::size_t beam) {
 constexpr double SCATTERED = 1.5;
 
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
-// waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer.
-constexpr double PATIENCE = 1;
+// waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer. In small
+// batches a distance costs two to three times what it does in one run, so this is about a third of the time of a scan.
+constexpr double PATIENCE = 0.1;
 
-// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out; and whole
-// codes for all as quick as coarse halves for all and whole codes for what comes near. Who asks for large batches is
-// likely to read far: so many more of them are counted in, lest the scan by codes was for nothing.
+// What finding each of those that are wanted among all that were scanned costs, in distances.
+constexpr double DISTANCES_PER_FOUND = 10;
+
+// Of one part in so many, floats for all are as quick as codes for all and floats for what is given out. Who asks for
+// large batches is likely to read far: so many more of them are counted in, lest the scan by codes was for nothing.
 constexpr std::size_t CODED_SHARE = 8;
-constexpr std::size_t COARSE_SHARE = 64;
 constexpr std::size_t BATCHES_AHEAD = 64;
 // Of fewer than this, coarse halves save nothing.
 constexpr std::size_t COARSE_MIN = 8192;
@@ -76,10 +78,10 @@ std::span<const Key> Cursor::next(std::size_t count) {
     const std::size_t missing = count - batch.size();
     if (missing > 0 && (scratch_->walk.dry() || scan_is_cheaper(missing))) turn_to_scan(count);
   }
-  if (mode_ == Mode::scanning && scratch_->scan.coded() && scan_by(count) == Scan::By::floats) {
+  if (mode_ == Mode::scanning && scan_->coded() && scan_by(count) == Scan::By::floats) {
     turn_to_scan(count);
   }
-  if (mode_ == Mode::scanning) scratch_->scan.next(count - batch.size(), batch);
+  if (mode_ == Mode::scanning) scan_->next(count - batch.size(), batch);
   // A batch that took several steps may have found something nearer in a later one.
   if (!std::ranges::is_sorted(batch)) std::ranges::sort(batch);
   if (options_.once) return batch;
@@ -230,7 +232,8 @@ std::size_t Cursor::beam_for(std::size_t count) const {
 bool Cursor::scan_is_cheaper(std::size_t count) const {
   if (options_.exact || !graph_.linked()) return true;
   const double row = graph_.scan_cost() * (allowed_.everything() ? 1 : SCATTERED);
-  const double scan = static_cast<double>(matching_ - returned_.size()) * row;
+  const double scan =
+      static_cast<double>(matching_ - returned_.size()) * row + DISTANCES_PER_FOUND * static_cast<double>(count);
   const std::size_t beam = beam_for(count);
   if (mode_ == Mode::fresh) {
     return scan < cost_of(DISTANCES_TO_ARRIVE + DISTANCES_PER_PLACE * static_cast<double>(beam), beam);
@@ -242,8 +245,7 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
 Scan::By Cursor::scan_by(std::size_t count) const {
   const std::size_t wanted = returned_.size() + count * (options_.once ? 1 : BATCHES_AHEAD);
   if (wanted * CODED_SHARE >= matching_) return Scan::By::floats;
-  const bool whole = options_.exact || matching_ < COARSE_MIN || wanted * COARSE_SHARE >= matching_;
-  return whole ? Scan::By::codes : Scan::By::coarse_halves;
+  return options_.exact || matching_ < COARSE_MIN ? Scan::By::codes : Scan::By::coarse_halves;
 }
 
 void Cursor::turn_to_scan(std::size_t count) {
@@ -253,7 +255,8 @@ void Cursor::turn_to_scan(std::size_t count) {
   for (const Key key : scratch_->batch) returned.insert(slot_of(key));
   const bool nothing = returned_.empty() && scratch_->batch.empty();
   scratch_->pending.clear();
-  scanned_ += scratch_->scan.start(query_, view_, allowed_, nothing ? nullptr : &returned, scan_by(count));
+  if (scan_ == nullptr) scan_ = graph_.scans().take(graph_);
+  scanned_ += scan_->start(query_, view_, allowed_, matching_, nothing ? nullptr : &returned, scan_by(count));
   scratch_->walk.stop();
   mode_ = Mode::scanning;
 }
@@ -261,13 +264,16 @@ void Cursor::turn_to_scan(std::size_t count) {
 void Cursor::close() {
   if (mode_ == Mode::closed) return;
   mode_ = Mode::closed;
-  scratch_->scan.clear();
+  if (scan_ != nullptr) {
+    scan_->clear();
+    graph_.scans().give_back(std::move(scan_));
+  }
   scratch_->walk.stop();
   if (bytes() <= KEPT_BYTES) graph_.scratch().give_back(std::move(scratch_));
 }
 
 std::size_t Cursor::bytes() const {
-  return returned_.capacity() * sizeof(Slot) + (scratch_ ? scratch_->walk.bytes() + scratch_->scan.bytes() : 0);
+  return returned_.capacity() * sizeof(Slot) + (scratch_ ? scratch_->walk.bytes() : 0) + (scan_ ? scan_->bytes() : 0);
 }
 
 }  // namespace clew

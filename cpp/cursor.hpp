@@ -77,6 +77,7 @@ class Cursor {
   double walk_cost_ = 0;  // so far, in distances of a walk with a short beam
   std::size_t scanned_ = 0;
   std::unique_ptr<Scratch> scratch_;
+  std::unique_ptr<Scan> scan_;  // once it scans
 };
 
 }  // namespace clew

@@ -12,15 +12,34 @@ namespace {
 constexpr std::size_t BLOCK = 32;  // rows scored at once, where they lie apart
 // Rows that lie together are scored with those between them if of RUN so many are wanted.
 constexpr std::size_t RUN = 64;
-constexpr int RUN_MIN = 24;
+constexpr std::size_t RUN_MIN = 24;
 
-// So many times as many as are wanted, and so many more, come through the sieve at once: what lies between the nearest
-// by codes and the nearest, and what is asked for next.
-constexpr std::size_t ADMITTED = 2;
-constexpr std::size_t ADMITTED_MIN = 256;
+// After the first batch, as many more are made sure of at once as were given out before, as each time costs a look at
+// all: at least one part in so many of all, which is little beside scoring them, and at most one in so many, lest a
+// batch takes long.
+constexpr std::size_t LOT_MIN_SHARE = 512;
+constexpr std::size_t LOT_MAX_SHARE = 64;
+
+// One part in so many more than are wanted, and so many more, are scored exactly: the last of exactly as many would be
+// the one that codes mistook most, and its bound would let half of all come near.
+constexpr std::size_t MORE_SHARE = 8;
+constexpr std::size_t MORE = 16;
 
 constexpr float ANYWHERE = std::numeric_limits<float>::infinity();
 constexpr float NOWHERE = -ANYWHERE;
+
+// Puts the distances that distances(slots, how many, out) says in the place of those of `keys`.
+template <class Prefetch, class Distances>
+void rescore(std::span<Key> keys, Prefetch prefetch, Distances distances) {
+  std::array<Slot, BLOCK> slots;
+  std::array<float, BLOCK> out;
+  for (std::size_t start = 0; start < keys.size(); start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, keys.size() - start);
+    for (std::size_t i = 0; i < n; ++i) prefetch(slots[i] = slot_of(keys[start + i]));
+    distances(slots.data(), n, out.data());
+    for (std::size_t i = 0; i < n; ++i) keys[start + i] = make_key(out[i], slots[i]);
+  }
+}
 
 }  // namespace
 
@@ -28,20 +47,36 @@ std::size_t Allowed::count(Slot limit) const {
   if (everything()) return limit;
   std::size_t count = 0;
   const std::size_t whole = std::min<std::size_t>(limit / 64, words.size());
-  for (std::size_t i = 0; i < whole; ++i) count += static_cast<std::size_t>(std::popcount(words[i]));
+  for (std::size_t i = 0; i < whole; ++i) count += count_ones(words[i]);
   if (whole < words.size()) {
-    count += static_cast<std::size_t>(std::popcount(words[whole] & ((std::uint64_t{1} << (limit % 64)) - 1)));
+    count += count_ones(words[whole] & ((std::uint64_t{1} << (limit % 64)) - 1));
   }
   return count;
 }
 
-std::size_t Scan::start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, By by) {
+std::size_t Scan::start(const float* query, const View& view, const Allowed& allowed, std::size_t matching,
+                        const SlotSet* except, By by) {
   clear();
   query_.assign(query);
   codes_ = by != By::floats ? graph_.guide().codes : nullptr;
   if (codes_ != nullptr) codes_->assign(coded_, query_.row(), query_.length());
   if (codes_ != nullptr && !coded_.usable) codes_ = nullptr;
   coarse_ = codes_ != nullptr && by == By::coarse_halves && coded_.coarse_usable;
+  const bool most = matching * RUN >= view.limit * RUN_MIN;
+  if (codes_ == nullptr) {
+    if (most) ranking_.keys().reserve(matching);
+  } else {
+    sieve_.start(most ? view.limit : 0);
+  }
+  score_all(view, allowed, except, codes_ != nullptr && most);
+  sieve_.finish();
+  score_block();
+  wild_.swap(block_);
+  return ranking_.keys().size() + sieve_.size() + wild_.size();
+}
+
+// Row after row where many of those that lie together are wanted, or all of them have a place in the sieve.
+void Scan::score_all(const View& view, const Allowed& allowed, const SlotSet* except, bool placed) {
   std::array<Slot, 2 * BLOCK> block;
   std::size_t used = 0;
   const auto score_rest = [&] {
@@ -49,18 +84,15 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
     if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
     used = 0;
   };
-  if (allowed.everything()) {
-    codes_ != nullptr ? sieve_.reserve(view.limit) : ranking_.keys().reserve(view.limit);
-  }
-  const std::uint64_t* words = allowed.words.data();
-  const std::size_t all = (view.limit + RUN - 1) / RUN;
-  const std::size_t numbers = words == nullptr ? all : std::min(all, allowed.words.size());
-  for (std::size_t number = 0; number < numbers; ++number) {
-    std::uint64_t bits = words == nullptr ? ~std::uint64_t{0} : words[number];
-    if (bits == 0) continue;
-    bits = wanted(number, bits, view, except);
+  for (std::size_t number = 0; number * RUN < view.limit; ++number) {
     const auto first = static_cast<Slot>(number * RUN);
-    if (std::popcount(bits) >= RUN_MIN) {
+    std::uint64_t bits = allowed.word(number);
+    if (bits != 0) bits = wanted(number, bits, view, except);
+    if (bits == 0) {
+      if (placed) sieve_.settle(first, 0);
+      continue;
+    }
+    if (placed || count_ones(bits) >= RUN_MIN) {
       score_rest();  // slots are scored in their order, which is that of equal distances
       score_run(first, std::min<std::size_t>(RUN, view.limit - first), bits);
       continue;
@@ -77,8 +109,6 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
     }
   }
   score_rest();
-  score_block();
-  return ranking_.keys().size() + sieve_.size() + pending_.size();
 }
 
 void Scan::prefetch(Slot slot) const {
@@ -104,23 +134,28 @@ std::uint64_t Scan::wanted(std::size_t number, std::uint64_t bits, const View& v
 // Scores row after row, as they lie, also those that are not wanted: the processor sees by itself what comes next.
 void Scan::score_run(Slot first, std::size_t count, std::uint64_t wanted) {
   std::array<Slot, RUN> slots;
-  std::array<float, RUN> distances;
+  std::array<float, RUN> listed;
   std::iota(slots.begin(), slots.end(), first);
   if (codes_ == nullptr) {
-    graph_.vectors().distances(query_, slots.data(), count, distances.data());
-    return keep({slots.data(), count}, distances.data(), wanted);
+    graph_.vectors().distances(query_, slots.data(), count, listed.data());
+    return keep({slots.data(), count}, listed.data(), wanted);
   }
+  float* distances = sieve_.listed() ? listed.data() : sieve_.block(first);
   if (coarse_) {
-    codes_->coarse_distances(coded_, first, count, distances.data());
+    codes_->coarse_distances(coded_, first, count, distances);
   } else {
-    codes_->distances(coded_, slots.data(), count, distances.data());
+    codes_->distances(coded_, slots.data(), count, distances);
   }
-  sift({slots.data(), count}, distances.data(), wanted, codes_->wild(first, count));
+  const std::uint64_t tame = set_aside({slots.data(), count}, wanted, codes_->wild(first, count));
+  sieve_.listed() ? sieve_.add({slots.data(), count}, distances, tame) : sieve_.settle(first, tame);
 }
 
 void Scan::score(std::span<const Slot> slots) {
   std::array<float, BLOCK> distances;
-  if (codes_ == nullptr) return score_exactly(slots, ranking_.keys());
+  if (codes_ == nullptr) {
+    graph_.vectors().distances(query_, slots.data(), slots.size(), distances.data());
+    return keep(slots, distances.data(), ~std::uint64_t{0});
+  }
   std::uint64_t wild = 0;
   if (coarse_) {
     codes_->coarse_distances(coded_, slots.data(), slots.size(), distances.data());
@@ -128,7 +163,7 @@ void Scan::score(std::span<const Slot> slots) {
     codes_->distances(coded_, slots.data(), slots.size(), distances.data());
   }
   for (std::size_t i = 0; i < slots.size(); ++i) wild |= std::uint64_t{codes_->wild(slots[i])} << i;
-  sift(slots, distances.data(), ~std::uint64_t{0} >> (64 - slots.size()), wild);
+  sieve_.add(slots, distances.data(), set_aside(slots, ~std::uint64_t{0} >> (64 - slots.size()), wild));
 }
 
 // Adds slot i to the ranking where bit i of `wanted` is set.
@@ -144,43 +179,48 @@ void Scan::keep(std::span<const Slot> slots, const float* distances, std::uint64
   keys.resize(static_cast<std::size_t>(at - keys.data()));
 }
 
-// Adds it to the sieve, or to block_, to be scored exactly, where bit i of `wild` is set as well.
-void Scan::sift(std::span<const Slot> slots, const float* distances, std::uint64_t wanted, std::uint64_t wild) {
-  sieve_.add(slots, distances, wanted & ~wild);
+// Those of `wanted` that are wild are to be scored exactly. Returns the others.
+std::uint64_t Scan::set_aside(std::span<const Slot> slots, std::uint64_t wanted, std::uint64_t wild) {
   for (std::uint64_t left = wanted & wild; left != 0; left &= left - 1) {
     block_.push_back(make_key(0, slots[static_cast<std::size_t>(std::countr_zero(left))]));
   }
-}
-
-void Scan::score_exactly(std::span<const Slot> slots, std::vector<Key>& out) {
-  std::array<float, BLOCK> distances;
-  graph_.vectors().distances(query_, slots.data(), slots.size(), distances.data());
-  const std::size_t before = out.size();
-  out.resize(before + slots.size());
-  for (std::size_t i = 0; i < slots.size(); ++i) out[before + i] = make_key(distances[i], slots[i]);
+  return wanted & ~wild;
 }
 
 void Scan::next(std::size_t count, std::vector<Key>& out) {
   if (codes_ == nullptr) return ranking_.next(count, out);
-  if (sure_ < count) approach(count);
-  const auto n = static_cast<std::ptrdiff_t>(std::min(count, sure_));
-  out.insert(out.end(), pending_.begin(), pending_.begin() + n);
-  pending_.erase(pending_.begin(), pending_.begin() + n);
-  sure_ -= static_cast<std::size_t>(n);
+  for (; count > 0; --count) {
+    if (given_ == sure_) approach(lot(count));
+    const bool wild = wild_given_ < wild_.size();
+    if (given_ == sure_ && !wild) return;
+    const bool wild_first = given_ == sure_ || (wild && wild_[wild_given_] < pending_[given_]);
+    out.push_back(wild_first ? wild_[wild_given_++] : pending_[given_++]);
+  }
+}
+
+// Of how many it is made sure at once that they are the next, if `count` are asked for.
+std::size_t Scan::lot(std::size_t count) const {
+  const std::size_t given = given_before_ + given_;
+  if (given == 0) return count;
+  return std::max(count, std::clamp(given, sieve_.size() / LOT_MIN_SHARE, sieve_.size() / LOT_MAX_SHARE));
 }
 
 // Makes `count` of pending_ sure, or all that there are: until all that could come before the last of them is pending.
 void Scan::approach(std::size_t count) {
-  const std::size_t at_once = std::max(BLOCK, count);
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(given_));
+  given_before_ += given_;
+  given_ = 0;
+  const std::size_t some = count + count / MORE_SHARE + MORE;
   for (;;) {
-    const float last = pending_.size() < count ? ANYWHERE : distance_of(pending_[count - 1]);
+    const bool known = pending_.size() >= count;
+    const float last = known ? distance_of(pending_[count - 1]) : ANYWHERE;
     const float limit = coded_.whole.greatest(last);
-    const bool waiting = taken_ < waiting_.size();
-    if (waiting && distance_of(waiting_[taken_]) <= limit) {
-      take(at_once, limit);
+    if (taken_ < waiting_.size() && distance_of(waiting_[taken_]) <= limit) {
+      take(some, limit);
+    } else if (!far_.empty() && fence_ < limit) {
+      known ? come_nearer(limit) : come_nearer(limit_of_some(some));
     } else if (!sieve_.empty() && sieve_.limit() < measure().greatest(last)) {
-      // Without any by their codes, `last` is one of the few that have none, and says nothing.
-      admit(count, waiting ? measure().greatest(last) : NOWHERE);
+      known ? admit(0, measure().greatest(last)) : admit(some, NOWHERE);
     } else {
       break;
     }
@@ -188,24 +228,44 @@ void Scan::approach(std::size_t count) {
   sure_ = std::min(count, pending_.size());
 }
 
-// Lets through the sieve what is at up to `limit`, and at least a good deal more than `count`.
+// Lets through the sieve what is at up to `limit`, and about `count` at least.
 void Scan::admit(std::size_t count, float limit) {
   block_.clear();
-  sieve_.pass(count * ADMITTED + ADMITTED_MIN, limit, block_);
-  std::array<Slot, BLOCK> slots;
-  std::array<float, BLOCK> distances;
-  for (std::size_t start = 0; coarse_ && start < block_.size(); start += BLOCK) {
-    const std::size_t n = std::min(BLOCK, block_.size() - start);
-    for (std::size_t i = 0; i < n; ++i) codes_->prefetch_whole(slots[i] = slot_of(block_[start + i]));
-    codes_->distances(coded_, slots.data(), n, distances.data());
-    for (std::size_t i = 0; i < n; ++i) block_[start + i] = make_key(distances[i], slots[i]);
+  sieve_.pass(count, limit, block_);
+  if (coarse_) {
+    rescore(
+        block_, [&](Slot slot) { codes_->prefetch_whole(slot); },
+        [&](const Slot* slots, std::size_t n, float* out) { codes_->distances(coded_, slots, n, out); });
   }
-  sort_keys(block_);
+  far_.insert(far_.end(), block_.begin(), block_.end());
+  come_nearer(fence_);
+}
+
+// The distance that the `count`-th of what is far is at.
+float Scan::limit_of_some(std::size_t count) {
+  if (count >= far_.size()) return ANYWHERE;
+  const auto at = far_.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::ranges::nth_element(far_, at);
+  return distance_of(*at);
+}
+
+// What is far, and at up to `limit`, waits from here on.
+void Scan::come_nearer(float limit) {
+  fence_ = limit;
+  block_.clear();
+  std::size_t left = 0;
+  for (const Key key : far_) {
+    if (distance_of(key) <= limit) {
+      block_.push_back(key);
+    } else {
+      far_[left++] = key;
+    }
+  }
+  far_.resize(left);
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(taken_));
   taken_ = 0;
-  const auto before = static_cast<std::ptrdiff_t>(waiting_.size());
-  waiting_.insert(waiting_.end(), block_.begin(), block_.end());
-  std::inplace_merge(waiting_.begin(), waiting_.begin() + before, waiting_.end());
+  sort_keys(block_);
+  merge_into(waiting_);
 }
 
 // Scores exactly the first `count` of what waits, as far as it is at up to `limit` by its codes.
@@ -215,34 +275,42 @@ void Scan::take(std::size_t count, float limit) {
   block_.assign(first, std::upper_bound(first, most, make_key(limit, NO_SLOT >> 1)));
   taken_ += block_.size();
   score_block();
+  merge_into(pending_);
 }
 
-// Adds what is in block_ to what is pending.
+// Scores exactly what is in block_, and sorts it.
 void Scan::score_block() {
-  const auto before = static_cast<std::ptrdiff_t>(pending_.size());
-  std::array<Slot, BLOCK> slots;
-  for (std::size_t start = 0; start < block_.size(); start += BLOCK) {
-    const std::size_t n = std::min(BLOCK, block_.size() - start);
-    for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(slots[i] = slot_of(block_[start + i]));
-    score_exactly({slots.data(), n}, pending_);
-  }
-  std::sort(pending_.begin() + before, pending_.end());
-  std::inplace_merge(pending_.begin(), pending_.begin() + before, pending_.end());
+  const VectorStore& vectors = graph_.vectors();
+  rescore(
+      block_, [&](Slot slot) { vectors.prefetch(slot); },
+      [&](const Slot* slots, std::size_t n, float* out) { vectors.distances(query_, slots, n, out); });
+  sort_keys(block_);
+}
+
+// Both are sorted.
+void Scan::merge_into(std::vector<Key>& keys) {
+  const auto before = static_cast<std::ptrdiff_t>(keys.size());
+  keys.insert(keys.end(), block_.begin(), block_.end());
+  std::inplace_merge(keys.begin(), keys.begin() + before, keys.end());
 }
 
 void Scan::clear() {
   codes_.reset();
   ranking_.clear();
-  sieve_.clear();
+  sieve_.start(0);
+  wild_.clear();
+  far_.clear();
   waiting_.clear();
   pending_.clear();
   block_.clear();
-  sure_ = taken_ = 0;
+  fence_ = NOWHERE;
+  wild_given_ = taken_ = sure_ = given_ = given_before_ = 0;
 }
 
 std::size_t Scan::bytes() const {
   return ranking_.bytes() + sieve_.bytes() +
-         (waiting_.capacity() + pending_.capacity() + block_.capacity()) * sizeof(Key);
+         (wild_.capacity() + far_.capacity() + waiting_.capacity() + pending_.capacity() + block_.capacity()) *
+             sizeof(Key);
 }
 
 }  // namespace clew

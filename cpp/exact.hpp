@@ -24,6 +24,10 @@ struct Allowed {
   bool contains(Slot slot) const {
     return everything() || (slot / 64 < words.size() && (words[slot / 64] >> (slot % 64) & 1) != 0);
   }
+  // Bit i: slot 64 * number + i is in it.
+  std::uint64_t word(std::size_t number) const {
+    return everything() ? ~std::uint64_t{0} : number < words.size() ? words[number] : 0;
+  }
   // How many slots below `limit` are in it.
   std::size_t count(Slot limit) const;
 };
@@ -43,8 +47,9 @@ class Scan {
   // By what all are scored; floats, where there are no codes.
   enum class By { floats, codes, coarse_halves };
 
-  // Scores what is visible, allowed and not in `except`. Returns how many that were.
-  std::size_t start(const float* query, const View& view, const Allowed& allowed, const SlotSet* except, By by);
+  // Scores what is visible, allowed and not in `except`; about `matching` will be. Returns how many that were.
+  std::size_t start(const float* query, const View& view, const Allowed& allowed, std::size_t matching,
+                    const SlotSet* except, By by);
   bool coded() const { return codes_ != nullptr; }
 
   // Appends up to `count` further keys to `out`, nearest first.
@@ -54,18 +59,22 @@ class Scan {
   std::size_t bytes() const;
 
  private:
+  void score_all(const View& view, const Allowed& allowed, const SlotSet* except, bool placed);
   std::uint64_t wanted(std::size_t number, std::uint64_t bits, const View& view, const SlotSet* except) const;
   void prefetch(Slot slot) const;
   void score_run(Slot first, std::size_t count, std::uint64_t wanted);
   void score(std::span<const Slot> slots);
   void keep(std::span<const Slot> slots, const float* distances, std::uint64_t wanted);
-  void sift(std::span<const Slot> slots, const float* distances, std::uint64_t wanted, std::uint64_t wild);
-  void score_exactly(std::span<const Slot> slots, std::vector<Key>& out);
+  std::uint64_t set_aside(std::span<const Slot> slots, std::uint64_t wanted, std::uint64_t wild);
   const Measure& measure() const { return coarse_ ? coded_.coarse : coded_.whole; }
+  std::size_t lot(std::size_t count) const;
   void approach(std::size_t count);
   void admit(std::size_t count, float limit);
+  float limit_of_some(std::size_t count);
+  void come_nearer(float limit);
   void take(std::size_t count, float limit);
   void score_block();
+  void merge_into(std::vector<Key>& keys);
 
   const Graph& graph_;
   Prepared query_;
@@ -73,13 +82,21 @@ class Scan {
   std::shared_ptr<const Codes> codes_;  // none: all keys are in ranking_, and exact
   bool coarse_ = false;
   Ranking ranking_;
-  // What was scored by codes comes through the sieve, waits by whole codes, and then exactly. Both are sorted: the
-  // first taken_ that wait do so no longer, and the first sure_ that are pending are nearer than all that is not.
+  // What was scored by codes comes through the sieve and is far, in no order, or waits, if its whole codes are at up to
+  // fence_; then it is scored exactly and is pending. What waits and what is pending is sorted: the first taken_ wait
+  // no longer, and the first sure_ that are pending are nearer than all that is not. Of these the first given_ have
+  // been given out, and given_before_ that are no longer there. The wild are sorted and wait for their turn.
   Sieve sieve_;
+  std::vector<Key> far_;
+  float fence_ = 0;
   std::vector<Key> waiting_;
   std::size_t taken_ = 0;
   std::vector<Key> pending_;
   std::size_t sure_ = 0;
+  std::size_t given_ = 0;
+  std::size_t given_before_ = 0;
+  std::vector<Key> wild_;
+  std::size_t wild_given_ = 0;
   std::vector<Key> block_;  // to be scored next, by whole codes or exactly
 };
 

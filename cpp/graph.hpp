@@ -55,6 +55,7 @@ class GivenUp : public std::runtime_error {
 class Image;
 class Walk;
 class Pruner;
+class Scan;
 struct Scratch;
 struct Survivors;
 
@@ -119,9 +120,10 @@ class Graph {
   void give_up_compacting() { compacting_given_up_.store(true, std::memory_order_relaxed); }
 
   // What a query works in. What a walk has met is apart from it: that is large, and one that goes on later holds it
-  // only as long as it runs.
+  // only as long as it runs. So is what a scan needs, from when a query turns into one.
   Pool<Scratch>& scratch() const { return scratch_; }
   Pool<SlotMarks>& marks() const { return marks_; }
+  Pool<Scan, 2>& scans() const { return scans_; }
 
  private:
   friend class Image;
@@ -160,6 +162,7 @@ class Graph {
   std::unique_ptr<std::mutex[]> row_locks_;
   mutable Pool<Scratch> scratch_;
   mutable Pool<SlotMarks> marks_;
+  mutable Pool<Scan, 2> scans_;  // some bytes for every slot there is
 };
 
 }  // namespace clew

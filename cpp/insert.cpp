@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "exact.hpp"
 #include "graph.hpp"
 #include "parallel.hpp"
 #include "prune.hpp"

@@ -9,8 +9,9 @@
 
 namespace clew {
 
-// Any thread may take and give back.
-template <class T>
+// Any thread may take and give back. A burst of queries leaves up to KEPT_MAX behind; the rest is given back to the
+// system.
+template <class T, std::size_t KEPT_MAX = 16>
 class Pool {
  public:
   // One that was given back, or one made of `args`.
@@ -33,9 +34,6 @@ class Pool {
   }
 
  private:
-  // A burst of queries leaves this much behind; the rest is given back to the system.
-  static constexpr std::size_t KEPT_MAX = 16;
-
   std::mutex lock_;
   std::vector<std::unique_ptr<T>> kept_;
 };

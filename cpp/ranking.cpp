@@ -69,18 +69,22 @@ void sort_by_digits(std::span<Key> keys, Key* buffer, Key smallest, unsigned fro
   distribute({buffer, keys.size()}, keys.data(), highs, high);
 }
 
-// Sorts by distance and keeps the order of equal distances, so that keys that come in order of slot leave in order of
-// (distance, slot). Two digits tell most distances apart; what differs only below them is put right in a last pass.
-void sort_stretch(std::span<Key> keys, Key* buffer) {
+// Two digits tell most distances apart; what differs only below them is put right in a last pass. By digits equal
+// distances keep their order, so that keys that come in order of slot need no such pass.
+void sort_stretch(std::span<Key> keys, Key* buffer, bool in_order) {
   if (keys.size() <= COMPARISON_SORT_MAX) {
     std::ranges::sort(keys);
     return;
   }
   Key smallest = 0;
   const unsigned width = width_of(keys, smallest);
+  if (width == 0) {
+    if (!in_order) std::ranges::sort(keys);
+    return;
+  }
   const unsigned rest = width > 2 * DIGIT ? width - 2 * DIGIT : 0;
   sort_by_digits(keys, buffer, smallest, rest);
-  if (rest == 0) return;
+  if (rest == 0 && in_order) return;
   const auto alike = [&](std::size_t a, std::size_t b) {
     return (keys[a] - smallest) >> (32 + rest) == (keys[b] - smallest) >> (32 + rest);
   };
@@ -90,16 +94,16 @@ void sort_stretch(std::span<Key> keys, Key* buffer) {
     std::size_t stop = i + 1;
     while (start > 0 && alike(start - 1, i)) --start;
     while (stop < keys.size() && alike(stop, i)) ++stop;
-    sort_stretch(keys.subspan(start, stop - start), buffer);
+    sort_stretch(keys.subspan(start, stop - start), buffer, in_order);
     i = stop;
   }
 }
 
 }  // namespace
 
-void sort_keys(std::span<Key> keys) {
+void sort_keys(std::span<Key> keys, bool in_order) {
   const auto buffer = std::make_unique_for_overwrite<Key[]>(keys.size());
-  sort_stretch(keys, buffer.get());
+  sort_stretch(keys, buffer.get(), in_order);
 }
 
 void Ranking::next(std::size_t count, std::vector<Key>& out) {
@@ -128,7 +132,7 @@ void Ranking::select(std::size_t count) {
   } else {
     take_until(pivot);
   }
-  sort_keys(sorted_);
+  sort_keys(sorted_, true);
   if (!sorted_.empty()) floor_ = sorted_.back();
   if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
 }

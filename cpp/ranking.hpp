@@ -9,8 +9,8 @@
 
 namespace clew {
 
-// Sorts keys that come in order of slot where distances are equal.
-void sort_keys(std::span<Key> keys);
+// Sorts keys; `in_order`: which come in order of slot where distances are equal.
+void sort_keys(std::span<Key> keys, bool in_order = false);
 
 // Gives out keys in ascending order. Only as much is sorted as is asked for: what has not been given out is kept
 // unordered, and the next stretch is selected when it is needed. Each stretch is longer than the last, so that

@@ -1,6 +1,7 @@
 // A graph without its tombstones.
 #include <algorithm>
 
+#include "exact.hpp"
 #include "graph.hpp"
 #include "parallel.hpp"
 #include "prune.hpp"

@@ -3,16 +3,15 @@
 
 #include <vector>
 
-#include "exact.hpp"
+#include "containers.hpp"
 #include "search.hpp"
 
 namespace clew {
 
 struct Scratch {
-  explicit Scratch(const Graph& graph) : walk(graph), scan(graph) {}
+  explicit Scratch(const Graph& graph) : walk(graph) {}
 
   Walk walk;
-  Scan scan;
   SlotSet returned;
   std::vector<Key> batch;
   std::vector<Key> nearby;   // picked from the beam, to be scored exactly

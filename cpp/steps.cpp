@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -106,10 +107,24 @@ AVX512 std::size_t merge(std::span<const Key> sorted, std::span<const Key> fresh
   return word * BITS + static_cast<std::size_t>(std::countr_zero(taken[word]));
 }
 
+AVX512 std::uint64_t within(const float* distances, float before, float limit, float& least) {
+  const __m512 limits = _mm512_set1_ps(limit);
+  __m512 beyond = _mm512_set1_ps(std::numeric_limits<float>::infinity());
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < Steps::BLOCK; i += SLOTS) {
+    const __m512 some = _mm512_loadu_ps(distances + i);
+    const __mmask16 inside = _mm512_cmp_ps_mask(some, limits, _CMP_LE_OQ);
+    bits |= std::uint64_t{_mm512_mask_cmp_ps_mask(inside, some, _mm512_set1_ps(before), _CMP_GT_OQ)} << i;
+    beyond = _mm512_mask_min_ps(beyond, _mm512_cmp_ps_mask(some, limits, _CMP_GT_OQ), beyond, some);
+  }
+  least = _mm512_reduce_min_ps(beyond);
+  return bits;
+}
+
 }  // namespace
 
 const Steps& steps_avx512() {
-  static constexpr Steps steps{unmarked, part, merge};
+  static constexpr Steps steps{unmarked, part, merge, within};
   return steps;
 }
 

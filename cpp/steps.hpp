@@ -1,5 +1,5 @@
-// The inner loops of a walk, for many slots or keys at once. Whether a slot has been met, whether it is near enough and
-// where it belongs is anybody's guess, so no branch depends on it.
+// The inner loops of a walk, and of a sieve, for many slots or keys at once. Whether a slot has been met, whether it is
+// near enough and where it belongs is anybody's guess, so no branch depends on it.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,11 @@ struct Steps {
   // in any order, no key is there twice, and there are at most MERGED_MAX. Nothing is sorted for that: how many keys
   // are less than a fresh one says where it goes; those that were sorted fill the places between.
   std::size_t (*merge)(std::span<const Key> sorted, std::span<const Key> fresh, Key* out);
+
+  // Of BLOCK distances: which are more than `before` and at most `limit`, bit by bit; and the least of those that are
+  // more than `limit`, or infinity. What is not a number is neither.
+  static constexpr std::size_t BLOCK = 64;
+  std::uint64_t (*within)(const float* distances, float before, float limit, float& least);
 };
 
 #if defined(__x86_64__)

@@ -37,6 +37,13 @@ inline float unordered(std::uint32_t bits) {
   return std::bit_cast<float>(bits ^ ((bits >> 31) != 0 ? 0x80000000U : 0xFFFFFFFFU));
 }
 
+// How many bits are set: std::popcount is a call where a compiler must not count on an instruction for it.
+constexpr std::size_t count_ones(std::uint64_t bits) {
+  bits -= bits >> 1 & 0x5555555555555555U;
+  bits = (bits & 0x3333333333333333U) + (bits >> 2 & 0x3333333333333333U);
+  return ((bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0FU) * 0x0101010101010101U >> 56;
+}
+
 inline Key make_key(float distance, Slot slot) { return Key{ordered(distance)} << 32 | Key{slot} << 1; }
 inline Slot slot_of(Key key) { return static_cast<Slot>(key) >> 1; }
 inline float distance_of(Key key) { return unordered(static_cast<std::uint32_t>(key >> 32)); }

@@ -442,6 +442,13 @@ def merged_keys(
     `fresh` is. Raises ValueError for an instruction set without such a kernel. For tests.
     """
 
+def block_within(
+    instruction_set: str, distances: NDArray[float32], before: float, limit: float
+) -> tuple[int, float]:
+    """Which of 64 distances are more than `before` and at most `limit`, bit by bit, and the least that is more than `limit`, or
+    infinity; what is not a number is neither. Raises ValueError for an instruction set without such a kernel. For tests.
+    """
+
 def kernel_distances(
     instruction_set: str, function: str, query: NDArray[float32], rows: NDArray[float32]
 ) -> NDArray[float32]:

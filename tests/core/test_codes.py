@@ -55,6 +55,25 @@ def test_a_scan_by_codes_has_the_exact_order_of_floats(metric: str, kind: str) -
 
 
 @pytest.mark.parametrize("metric", METRICS)
+def test_a_scan_by_coarse_halves_gives_all_in_the_order_of_floats(metric: str) -> None:
+    rows = clustered(12_000, 64, seed=8)
+    rows[::400] *= 9  # wild
+    graph = _core.Graph(64, metric, ef_construction=16)
+    graph.apply(rows, NONE, 1, 2)
+    graph.apply(rows[:0], np.arange(0, 12_000, 7, dtype=np.uint32), 2)
+    graph.scan_cost = 0
+    draw = np.random.default_rng(8)
+    masks = [np.ones(12_032, bool), draw.random(12_032) < 0.7, draw.random(12_032) < 0.7]
+    masks[2][4096:] = False  # much here, nothing there
+    for mask in masks:
+        allowed = np.packbits(mask, bitorder="little").view(np.uint64)
+        truth = graph.search(rows[5], 12_000, allowed=allowed, exact=True)[0].tolist()
+        for size in (10, 130):
+            assert pages(graph.cursor(rows[5], allowed=allowed), size) == truth
+        assert graph.search(rows[5], 100, allowed=allowed)[0].tolist() == truth[:100]
+
+
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dimension", [33, 100])
 def test_a_walk_by_codes_finds_what_a_walk_by_floats_finds(metric: str, dimension: int) -> None:
     rows = clustered(2380, dimension, seed=5)

@@ -75,3 +75,16 @@ def test_any_share_of_512_keys_can_be_fresh(instruction_set: str) -> None:
 def test_an_instruction_set_without_a_kernel_is_refused() -> None:
     with pytest.raises(ValueError, match="'plain' has no such kernel"):
         _core.merged_keys("plain", np.empty(0, np.uint64), np.ones(1, np.uint64))
+
+
+@pytest.mark.parametrize("instruction_set", STEPPING)
+def test_what_lies_within_limits_and_the_least_beyond(instruction_set: str) -> None:
+    draw = np.random.default_rng(64)
+    for _ in range(50):
+        distances = draw.standard_normal(64).astype(np.float32)
+        distances[draw.random(64) < 0.2] = np.nan
+        before, limit = sorted(draw.choice(distances[~np.isnan(distances)], 2).tolist())
+        bits, least = _core.block_within(instruction_set, distances, before, limit)
+        within = (distances > before) & (distances <= limit)
+        assert bits == int(np.packbits(within, bitorder="little").view(np.uint64)[0])
+        assert least == min(distances[distances > limit].tolist(), default=np.inf)
