@@ -315,12 +315,6 @@ class KeyHeap {
     }
   }
 
-  // Gives back what it has grown to in advance.
-  void shrink() {
-    near_.shrink_to_fit();
-    far_.shrink_to_fit();
-  }
-
   template <class F>
   void each(F f) const {
     std::ranges::for_each(near_, f);

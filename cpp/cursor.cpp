@@ -120,8 +120,9 @@ void Cursor::walk_on(std::size_t count) {
   walk.run(ef);
   walk_cost_ += cost_of(static_cast<double>(walk.distances() - walked_), ef);
   walked_ = walk.distances();
-  // Where a filter lets few pass, the end of the beam would be reached with nothing to look ahead to.
-  const bool all = options_.once || walk.beam().size() < ef;
+  // The end of the beam has nothing to look ahead to. Where that matters less: asked once, where a filter lets few
+  // pass, and by coarse halves, whose order tells so little that more of the beam may be among the next.
+  const bool all = options_.once || walk.beam().size() < ef || walk.coarse();
   approach(count, all ? walk.beam().size() : std::max(count, walk.beam().size() / 2));
   give(count);
 }

@@ -113,7 +113,6 @@ void Walk::pause() {
   free_room(fresh_);
   free_room(far_);
   free_room(merged_);
-  if (marks_ != nullptr) evicted_.shrink();
   give_marks_back();
 }
 
