@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clew import Index
+from clew import Index, _core
 from worlds import score
 
 pytestmark = pytest.mark.slow
@@ -100,3 +100,24 @@ def test_recall_stays_after_copies_and_deletes(space: Space) -> None:
     assert space.index.delete(gone).deleted == len(gone)
     assert space.recall(10) >= 0.98
     assert space.recall(100) >= 0.97
+
+
+@pytest.fixture(scope="module")
+def walking() -> tuple[_core.Graph, NDArray[np.float32]]:
+    rng = np.random.default_rng(13)
+    graph = _core.Graph(DIMENSION, "EUCLIDEAN")
+    graph.apply(clustered(rng, N), np.empty(0, np.uint32), 1, 2)
+    graph.scan_cost = 1e9
+    return graph, clustered(rng, ASKED)
+
+
+@pytest.mark.parametrize("count", [10, 100, 400])
+def test_a_first_batch_of_any_size_lacks_little(
+    walking: tuple[_core.Graph, NDArray[np.float32]], count: int
+) -> None:
+    graph, queries = walking
+    found = 0
+    for query in queries:
+        truth = graph.search(query, count, exact=True)[0]
+        found += len(np.intersect1d(graph.cursor(query).next(count)[0], truth))
+    assert found >= 0.98 * count * len(queries)
