@@ -95,7 +95,7 @@ class SparseQuery::Window {
     const auto add_one = [&](std::size_t i) { sums[slots[i] - first] += product(weight, values[i]); };
     for (; start + Postings::LINE <= stop; start += Postings::LINE) {
       part.term->seen.postings->prefetch(start + Postings::AHEAD);
-#pragma GCC unroll 4
+#pragma GCC unroll 16
       for (std::size_t i = 0; i < Postings::LINE; ++i) add_one(start + i);
     }
     for (; start < stop; ++start) add_one(start);

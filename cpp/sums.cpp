@@ -47,29 +47,13 @@ __attribute__((target("avx2"))) std::size_t pass_avx2(float* sums, std::size_t c
   return count;
 }
 
-__attribute__((target("avx512f"))) std::size_t pass_avx512(float* sums, std::size_t count, float least,
-                                                           std::uint64_t& found) {
-  constexpr std::size_t WIDTH = 16;
-  const __m512 limit = _mm512_set1_ps(least);
-  for (std::size_t i = 0; i < count; i += SUMS) {
-    found = 0;
-    for (std::size_t j = 0; j < SUMS; j += WIDTH) {
-      found |= std::uint64_t{_mm512_cmp_ps_mask(_mm512_loadu_ps(sums + i + j), limit, _CMP_NLT_UQ)} << j;
-    }
-    if (found != 0) return i;
-    for (std::size_t j = 0; j < SUMS; j += WIDTH) _mm512_storeu_ps(sums + i + j, _mm512_set1_ps(UNTOUCHED));
-  }
-  return count;
-}
-
 #endif
 
 }  // namespace
 
 PassKernel pass_kernel(std::string_view instruction_set) {
 #if defined(__x86_64__)
-  if (instruction_set.starts_with("avx512")) return pass_avx512;
-  if (instruction_set == "avx2") return pass_avx2;
+  if (instruction_set.starts_with("avx")) return pass_avx2;  // wider ones wait for memory as long
 #endif
   return pass_plain;
 }
