@@ -5,6 +5,8 @@
 
 #include "bindings.hpp"
 #include "distance.hpp"
+#include "ranking.hpp"
+#include "sums.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -109,6 +111,30 @@ nb::tuple block_within(const std::string& name, const Array<float>& distances, f
   return nb::make_tuple(bits, least);
 }
 
+Result<Key, 1> sorted_keys(const std::string& name, const Array<Key>& keys) {
+  auto [result, out] = new_array<Key, 1>({keys.size()});
+  std::copy_n(keys.data(), keys.size(), out);
+  std::vector<Key> buffer(keys.size());
+  sort_kernel(kernels_named(name).name)({out, keys.size()}, buffer.data(), true);
+  return result;
+}
+
+// Where sums reach `least`, and what is left of all, by the kernel of one instruction set.
+nb::tuple passed_sums(const std::string& name, const Array<float>& sums, float least) {
+  if (sums.size() % SUMS != 0) throw std::invalid_argument("sums are a multiple of 64");
+  auto [result, out] = new_array<float, 1>({sums.size()});
+  std::copy_n(sums.data(), sums.size(), out);
+  const PassKernel pass = pass_kernel(kernels_named(name).name);
+  std::vector<std::uint32_t> places;
+  std::uint64_t found = 0;
+  for (std::size_t i = 0; (i += pass(out + i, sums.size() - i, least, found)) < sums.size(); i += SUMS) {
+    for (std::size_t j = 0; j < SUMS; ++j) {
+      if ((found >> j & 1) != 0) places.push_back(static_cast<std::uint32_t>(i + j));
+    }
+  }
+  return nb::make_tuple(array_of(std::move(places)), result);
+}
+
 // Distances from `query` to every row, by the kernels of one instruction set.
 Result<float, 1> kernel_distances(const std::string& name, const std::string& function, const Array<float>& query,
                                   const Matrix<float>& rows) {
@@ -138,6 +164,8 @@ void bind_kernels(nb::module_& m) {
   m.def("parted_keys", &parted_keys, "instruction_set"_a, "distances"_a, "slots"_a, "limit"_a);
   m.def("merged_keys", &merged_keys, "instruction_set"_a, "sorted"_a, "fresh"_a);
   m.def("block_within", &block_within, "instruction_set"_a, "distances"_a, "before"_a, "limit"_a);
+  m.def("sorted_keys", &sorted_keys, "instruction_set"_a, "keys"_a);
+  m.def("passed_sums", &passed_sums, "instruction_set"_a, "sums"_a, "least"_a);
   m.def("kernel_distances", &kernel_distances, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
 }
 

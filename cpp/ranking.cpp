@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
+
+#include "distance.hpp"
 
 namespace clew {
 namespace {
@@ -16,94 +19,49 @@ constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at
 constexpr std::size_t STRETCH_GROWTH = 64;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
 constexpr std::size_t COMPARISON_SORT_MAX = 128;
-constexpr unsigned DIGIT = 9;  // bits; the counts of longer digits cost more than they save
+constexpr unsigned DIGIT = 9;                   // bits; the counts of longer digits cost more than they save
+constexpr std::size_t LINE = 64 / sizeof(Key);  // keys of a line of memory
 constexpr Key EVERYTHING = ~Key{0};
-
-// How many bits the distances of some keys, above the smallest of them, take; and the smallest.
-unsigned width_of(std::span<const Key> keys, Key& smallest) {
-  std::uint32_t least = ~std::uint32_t{0};
-  std::uint32_t most = 0;
-  for (const Key key : keys) {
-    least = std::min(least, static_cast<std::uint32_t>(key >> 32));
-    most = std::max(most, static_cast<std::uint32_t>(key >> 32));
-  }
-  smallest = Key{least} << 32;
-  return static_cast<unsigned>(std::bit_width(most - least));
-}
 
 // How many keys have each value of a digit, and so where those of each begin.
 using Counts = std::array<std::uint32_t, (1 << DIGIT) + 1>;
 
-// Moves keys to where their digit says, and keeps the order of those that have the same. From both ends at once: each
-// key waits for the last one of its digit, and two chains of them wait at the same time.
-template <class Digit>
-void distribute(std::span<const Key> from, Key* to, Counts& starts, Digit digit) {
-  Counts stops;
-  std::copy(starts.begin() + 1, starts.end(), stops.begin());
-  std::size_t first = 0;
-  std::size_t last = from.size();
-  while (last - first >= 2) {
-    const Key early = from[first++];
-    const Key late = from[--last];
-    to[starts[digit(early)]++] = early;
-    to[--stops[digit(late)]] = late;
-  }
-  if (first < last) to[starts[digit(from[first])]] = from[first];
+namespace plain {
+#include "ranking_sort.inl"
 }
 
-// Sorts by two digits of the distance, the lower one first: it begins at bit `from` of a key's upper half.
-void sort_by_digits(std::span<Key> keys, Key* buffer, Key smallest, unsigned from) {
-  const auto low = [=](Key key) { return (key - smallest) >> (32 + from) & ((1 << DIGIT) - 1); };
-  const auto high = [=](Key key) { return (key - smallest) >> (32 + from + DIGIT); };
-  Counts lows{};
-  Counts highs{};
-  for (const Key key : keys) {
-    ++lows[low(key) + 1];
-    ++highs[high(key) + 1];
-  }
-  for (std::size_t i = 1; i < lows.size(); ++i) {
-    lows[i] += lows[i - 1];
-    highs[i] += highs[i - 1];
-  }
-  distribute(keys, buffer, lows, low);
-  distribute({buffer, keys.size()}, keys.data(), highs, high);
+// No wider registers than these: they would shorten the search for the smallest, but a processor that has not used its
+// wide ones for a while is slow for some microseconds after it does, which costs more.
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("sse4.1,bmi2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("sse4.1,bmi2")
+#endif
+namespace bmi2 {
+#include "ranking_sort.inl"
 }
-
-// Two digits tell most distances apart; what differs only below them is put right in a last pass. By digits equal
-// distances keep their order, so that keys that come in order of slot need no such pass.
-void sort_stretch(std::span<Key> keys, Key* buffer, bool in_order) {
-  if (keys.size() <= COMPARISON_SORT_MAX) {
-    std::ranges::sort(keys);
-    return;
-  }
-  Key smallest = 0;
-  const unsigned width = width_of(keys, smallest);
-  if (width == 0) {
-    if (!in_order) std::ranges::sort(keys);
-    return;
-  }
-  const unsigned rest = width > 2 * DIGIT ? width - 2 * DIGIT : 0;
-  sort_by_digits(keys, buffer, smallest, rest);
-  if (rest == 0 && in_order) return;
-  const auto alike = [&](std::size_t a, std::size_t b) {
-    return (keys[a] - smallest) >> (32 + rest) == (keys[b] - smallest) >> (32 + rest);
-  };
-  for (std::size_t i = 1; i < keys.size(); ++i) {
-    if (keys[i - 1] < keys[i]) continue;
-    std::size_t start = i - 1;
-    std::size_t stop = i + 1;
-    while (start > 0 && alike(start - 1, i)) --start;
-    while (stop < keys.size() && alike(stop, i)) ++stop;
-    sort_stretch(keys.subspan(start, stop - start), buffer, in_order);
-    i = stop;
-  }
-}
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
 
 }  // namespace
 
+SortKernel sort_kernel(std::string_view instruction_set) {
+#if defined(__x86_64__)
+  if (instruction_set.starts_with("avx") && __builtin_cpu_supports("bmi2")) return bmi2::sort_stretch;
+#endif
+  return plain::sort_stretch;
+}
+
 void sort_keys(std::span<Key> keys, bool in_order) {
+  static const SortKernel sort = sort_kernel(best_kernels().name);
   const auto buffer = std::make_unique_for_overwrite<Key[]>(keys.size());
-  sort_stretch(keys, buffer.get(), in_order);
+  sort(keys, buffer.get(), in_order);
 }
 
 void Ranking::next(std::size_t count, std::vector<Key>& out) {

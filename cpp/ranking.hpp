@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "types.hpp"
@@ -11,6 +12,10 @@ namespace clew {
 
 // Sorts keys; `in_order`: which come in order of slot where distances are equal.
 void sort_keys(std::span<Key> keys, bool in_order = false);
+
+// The same for an instruction set that a Kernels (see distance.hpp) is named by; the buffer is as long.
+using SortKernel = void (*)(std::span<Key> keys, Key* buffer, bool in_order);
+SortKernel sort_kernel(std::string_view instruction_set);
 
 // Gives out keys in ascending order. Only as much is sorted as is asked for: what has not been given out is kept
 // unordered, and the next stretch is selected when it is needed. Each stretch is longer than the last, so that

@@ -33,13 +33,24 @@ bool Sparse::look(std::optional<Seq> at, std::span<const std::int32_t> indices, 
     } else {
       return false;
     }
+    // The lists lie anywhere in memory: all are asked for before the first is waited for, and so are their postings.
+    std::vector<const List*> lists;
+    for (const std::int32_t index : indices) {
+      const auto found = lists_.find(index);
+      lists.push_back(found == lists_.end() ? nullptr : &found->second);
+      if (lists.back() != nullptr) __builtin_prefetch(lists.back()->postings.get(), 1);
+    }
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      const auto found = lists_.find(indices[i]);
-      if (found == lists_.end()) continue;
-      const List& list = found->second;
+      if (lists[i] == nullptr) continue;
+      const List& list = *lists[i];
       const std::uint32_t count = view.seq >= list.changed ? list.count : list.count_before;
       seen[i] = {list.postings, list.size, count, list.magnitude};
     }
+  }
+  for (const PostingsView& one : seen) {
+    if (one.size == 0) continue;
+    for (std::size_t i = 0; i < Postings::AHEAD; i += Postings::LINE) one.postings->prefetch(i);
+    one.postings->prefetch(one.size - 1);
   }
   for (PostingsView& one : seen) {
     if (one.size == 0) continue;

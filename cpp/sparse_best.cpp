@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t BOUNDS_MIN = 2048;
 // Looking at one slot by itself costs as much as adding up so many postings.
 constexpr std::size_t CONSIDER_COST = 40;
+// Up to so many are kept in order.
+constexpr std::size_t FEW = 32;
 // So many more than are wanted are gathered, at least, before the best of them are picked.
 constexpr std::size_t ROOM_MIN = 16;
 
@@ -46,13 +48,16 @@ class SparseQuery::Best {
       : query_(query),
         count_(std::clamp<std::size_t>(count, 1, query.view_.live + 1)),
         allowed_(allowed),
+        all_(query.admits_all(allowed)),
         ordered_(query.sparse_.all_ordered()),
         window_(query.view_.limit) {
     keys_.reserve(count_ + std::max(count_, ROOM_MIN));
   }
 
   void offer(Slot slot, float sum) {
-    keys_.push_back(key_of(sum, slot));
+    const Key key = key_of(sum, slot);
+    if (count_ <= FEW) return insert(key);
+    keys_.push_back(key);
     if (keys_.size() == keys_.capacity()) keep_best();
   }
 
@@ -99,19 +104,36 @@ class SparseQuery::Best {
     return std::nextafter(static_cast<float>(number), -std::numeric_limits<float>::infinity());
   }
 
+  // Few are in order at any time, and so each tells at once what need not be looked at after it.
+  void insert(Key key) {
+    if (keys_.size() == count_) {
+      if (key > keys_.back()) return;
+      keys_.pop_back();
+    }
+    keys_.push_back(key);
+    std::size_t i = keys_.size() - 1;
+    for (; i > 0 && keys_[i - 1] > key; --i) keys_[i] = keys_[i - 1];
+    keys_[i] = key;
+    if (keys_.size() == count_) set_worst(keys_.back());
+  }
+
   void keep_best() {
-    if (keys_.size() < count_) return;
+    if (keys_.size() < count_ || count_ <= FEW) return;
     const auto last = keys_.begin() + static_cast<std::ptrdiff_t>(count_ - 1);
     std::ranges::nth_element(keys_, last);
-    worst_ = -double{distance_of(*last)};
     keys_.resize(count_);
-    least_ = below(ordered_ ? worst_ : worst_ - query_.slack_);
+    set_worst(keys_.back());
+  }
+
+  void set_worst(Key worst) {
+    worst_ = -double{distance_of(worst)};
+    least_ = ordered_ ? -unordered(static_cast<std::uint32_t>(worst >> 32) + 1) : below(worst_ - query_.slack_);
   }
 
   void add_all(Slot first, std::span<const Part> parts, std::size_t postings) {
     for (const Part& part : parts) window_.add(part, first, part.start, part.stop);
     const auto offer_it = [&](Slot slot, float sum) {
-      if (!query_.admits(slot, allowed_)) return;
+      if (!all_ && !query_.admits(slot, allowed_)) return;
       offer(slot, ordered_ || query_.sparse_.ordered(slot) ? sum : query_.score(slot));
     };
     // What has the weightiest term is likely to be among the best: with that, little else needs a second look.
@@ -155,7 +177,7 @@ class SparseQuery::Best {
   void consider(Slot slot, float sum, double rest, std::span<const Part> optional) {
     ++considered_;
     double known = sum;
-    if (known + rest < worst_ || !query_.admits(slot, allowed_)) return;
+    if (known + rest < worst_ || !(all_ || query_.admits(slot, allowed_))) return;
     for (std::size_t i = optional.size(); i-- > 0;) {
       const Part& part = optional[i];
       const Slot* slots = part.term->seen.postings->slots.get();
@@ -172,6 +194,7 @@ class SparseQuery::Best {
   const SparseQuery& query_;
   const std::size_t count_;
   const Allowed& allowed_;
+  const bool all_;  // are admitted
   const bool ordered_;
   Window window_;
   std::vector<Key> keys_;                                    // those of the best, and some that came later

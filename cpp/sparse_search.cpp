@@ -81,7 +81,7 @@ void SparseQuery::score_all(const Allowed& allowed, Key floor, std::vector<Key>&
   };
   if (rows_are_cheaper(allowed)) return each_row(allowed, [&](Slot slot, float sum) { keep(sum, slot); });
   out.reserve(std::min({postings_, view_.live, allowed.count(view_.limit)}));
-  const bool all = allowed.everything() && view_.live == view_.limit;
+  const bool all = admits_all(allowed);
   Window window(view_.limit);
   const bool ordered = sparse_.all_ordered();
   each_window([&](Slot first, std::span<const Part> parts, std::size_t) {

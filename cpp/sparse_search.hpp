@@ -59,6 +59,7 @@ class SparseQuery {
   bool admits(Slot slot, const Allowed& allowed) const {
     return sparse_.visible(slot, view_) && allowed.contains(slot);
   }
+  bool admits_all(const Allowed& allowed) const { return allowed.everything() && view_.live == view_.limit; }
   bool rows_are_cheaper(const Allowed& allowed) const;
   template <class F>
   void each_row(const Allowed& allowed, F f) const;

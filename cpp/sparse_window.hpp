@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "distance.hpp"
 #include "sparse_search.hpp"
+#include "sums.hpp"
 
 namespace clew {
 
@@ -18,8 +20,6 @@ namespace clew {
 inline constexpr std::size_t WINDOW = 1 << 15;
 // With fewer postings in a window than this share of it, they are gone through again rather than all sums.
 inline constexpr std::size_t FEW_SHARE = 16;
-// Of a slot that no posting has touched. No sum is -0, as every product has +0 added to it.
-inline constexpr float UNTOUCHED = -0.0F;
 inline bool touched(float sum) { return std::bit_cast<std::uint32_t>(sum) != std::bit_cast<std::uint32_t>(UNTOUCHED); }
 
 inline float product(float weight, float value) { return weight * value + 0.0F; }
@@ -62,9 +62,11 @@ void SparseQuery::each_window(F f) const {
     std::size_t postings = 0;
     for (std::size_t i = 0; i < terms_.size(); ++i) {
       const PostingsView& seen = terms_[i].seen;
+      if (next[i] == seen.size) continue;
       const Slot* slots = seen.postings->slots.get();
       // One slot is in a list once, so no more than WINDOW of them can be meant.
-      const Slot* stop = std::lower_bound(slots + next[i], slots + std::min(seen.size, next[i] + WINDOW), end);
+      const Slot* stop = slots + std::min(seen.size, next[i] + WINDOW);
+      if (stop[-1] >= end) stop = std::lower_bound(slots + next[i], stop, end);
       const auto after = static_cast<std::size_t>(stop - slots);
       if (after == next[i]) continue;
       parts.push_back({&terms_[i], next[i], after, 0});
@@ -79,7 +81,7 @@ void SparseQuery::each_window(F f) const {
 class SparseQuery::Window {
  public:
   explicit Window(Slot limit)
-      : sums_(std::exchange(spare_, {})), size_(std::min<std::size_t>((limit + LANES - 1) / LANES * LANES, WINDOW)) {
+      : sums_(std::exchange(spare_, {})), size_(std::min<std::size_t>((limit + SUMS - 1) / SUMS * SUMS, WINDOW)) {
     if (sums_.size() < size_) sums_.resize(size_, UNTOUCHED);
   }
   // REQUIRES: no slot is touched.
@@ -90,7 +92,13 @@ class SparseQuery::Window {
     const float* values = part.term->seen.postings->values.get();
     const float weight = part.term->weight;
     float* sums = sums_.data();
-    for (std::size_t i = start; i < stop; ++i) sums[slots[i] - first] += product(weight, values[i]);
+    const auto add_one = [&](std::size_t i) { sums[slots[i] - first] += product(weight, values[i]); };
+    for (; start + Postings::LINE <= stop; start += Postings::LINE) {
+      part.term->seen.postings->prefetch(start + Postings::AHEAD);
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < Postings::LINE; ++i) add_one(start + i);
+    }
+    for (; start < stop; ++start) add_one(start);
   }
 
   // f(slot, sum) for every slot that was touched, in order of slot; afterwards none is.
@@ -117,16 +125,14 @@ class SparseQuery::Window {
   template <class F>
   void take_from(Slot first, std::span<const Part> parts, std::size_t postings, const float& least, F f) {
     if (postings < size_ / FEW_SHARE) return take_few(first, parts, least, f);
-    float* sums = sums_.data();
-    for (std::size_t i = 0; i < size_; i += LANES) {
-      if (most_of(sums + i) < least) {
-        std::fill_n(sums + i, LANES, UNTOUCHED);
-        continue;
+    static const PassKernel pass = pass_kernel(best_kernels().name);
+    std::uint64_t found = 0;
+    for (std::size_t i = 0; (i += pass(sums_.data() + i, size_ - i, least, found)) < size_; i += SUMS) {
+      for (; found != 0; found &= found - 1) {
+        const std::size_t at = i + static_cast<std::size_t>(std::countr_zero(found));
+        if (const float sum = sums_[at]; !(sum < least) && touched(sum)) f(first + static_cast<Slot>(at), sum);
       }
-      for (std::size_t j = i; j < i + LANES; ++j) {
-        const float sum = std::exchange(sums[j], UNTOUCHED);
-        if (!(sum < least) && touched(sum)) f(first + static_cast<Slot>(j), sum);
-      }
+      std::fill_n(sums_.data() + i, SUMS, UNTOUCHED);
     }
   }
 
@@ -144,18 +150,6 @@ class SparseQuery::Window {
   }
 
  private:
-  static constexpr std::size_t LANES = 16;  // sums that are looked at together
-
-  static float most_of(const float* sums) {
-    typedef float Four __attribute__((vector_size(16)));  // every processor has such registers
-    Four four[LANES / 4];
-    std::memcpy(four, sums, sizeof four);
-    const Four a = four[0] > four[1] ? four[0] : four[1];
-    const Four b = four[2] > four[3] ? four[2] : four[3];
-    const Four most = a > b ? a : b;
-    return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
-  }
-
   static thread_local std::vector<float> spare_;
 
   std::vector<float> sums_;

@@ -453,3 +453,13 @@ def kernel_distances(
     instruction_set: str, function: str, query: NDArray[float32], rows: NDArray[float32]
 ) -> NDArray[float32]:
     """`function` ("dot" or "squared") of the query and each row by the kernels of one instruction set, for tests."""
+
+def passed_sums(
+    instruction_set: str, sums: NDArray[float32], least: float
+) -> tuple[NDArray[uint32], NDArray[float32]]:
+    """Where sums, a multiple of 64 of them, are not below `least`, by the kernel of one instruction set; and what is left: -0
+    instead of every 64 without one. For tests.
+    """
+
+def sorted_keys(instruction_set: str, keys: NDArray[uint64]) -> NDArray[uint64]:
+    """Keys in order of their upper halves, those of equal ones as they come, by the kernel of one instruction set. For tests."""

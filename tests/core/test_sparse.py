@@ -255,3 +255,17 @@ def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
     with pytest.raises(IndexError):
         lists.rows(np.array([0], np.uint32))
     assert (lists.size, lists.live, lists.indices) == (0, 0, 0)
+
+
+def test_scores_at_the_edge_of_float32_keep_the_order_of_their_slots() -> None:
+    lists = _core.Sparse()
+    documents: list[Pairs] = [[(1, -3e38), (3, 1.0)], [(1, -3e38)], [(1, 3e38), (3, 1.0)], [(1, 3e38)]] * 3
+    lists.apply(*rows(documents), NONE, 1)
+    query = [(1, 1e10), (3, 5.0)]  # the rarer is the weightiest by its value, and looked at first
+    everything = found(lists.search(*arrays(query), 12, exhaustive=True))
+    assert [slot for slot, _ in everything] == [2, 3, 6, 7, 10, 11, 0, 1, 4, 5, 8, 9]
+    for sign in (1.0, -1.0):
+        query = [(1, sign * 1e10), (3, 5.0)]
+        everything = found(lists.search(*arrays(query), 12, exhaustive=True))
+        for k in range(1, 13):
+            assert found(lists.search(*arrays(query), k)) == everything[:k]
