@@ -51,7 +51,7 @@ namespace bmi2 {
 
 }  // namespace
 
-SortKernel sort_kernel(std::string_view instruction_set) {
+SortKernel sort_kernel([[maybe_unused]] std::string_view instruction_set) {
 #if defined(__x86_64__)
   if (instruction_set.starts_with("avx") && __builtin_cpu_supports("bmi2")) return bmi2::sort_stretch;
 #endif

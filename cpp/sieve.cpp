@@ -38,7 +38,7 @@ std::uint64_t within(const float* distances, float before, float limit, float& l
   std::array<std::uint8_t, Sieve::BLOCK> inside;
   std::array<float, Sieve::BLOCK> beyond;
   for (std::size_t i = 0; i < Sieve::BLOCK; ++i) {
-    inside[i] = (distances[i] <= limit) & (distances[i] > before) ? 1 : 0;
+    inside[i] = ((distances[i] <= limit) & (distances[i] > before)) ? 1 : 0;
     beyond[i] = distances[i] > limit ? distances[i] : EVERYTHING;
   }
   least = least_of<Sieve::BLOCK / 2>(beyond.data());

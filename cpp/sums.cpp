@@ -51,7 +51,7 @@ __attribute__((target("avx2"))) std::size_t pass_avx2(float* sums, std::size_t c
 
 }  // namespace
 
-PassKernel pass_kernel(std::string_view instruction_set) {
+PassKernel pass_kernel([[maybe_unused]] std::string_view instruction_set) {
 #if defined(__x86_64__)
   if (instruction_set.starts_with("avx")) return pass_avx2;  // wider ones wait for memory as long
 #endif
