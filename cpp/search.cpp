@@ -167,7 +167,7 @@ void Walk::expand(std::size_t at) {
 std::size_t Walk::read_neighbors(Slot slot, Slot* out) const {
   const std::atomic<Slot>* places = graph_.neighbors(slot);
   const std::size_t degree = graph_.options().degree;
-  if (steps_ != nullptr) {
+  if (READS_PLACES_AT_ONCE && steps_ != nullptr) {
     static_assert(sizeof(std::atomic<Slot>) == sizeof(Slot));
     const auto marks = marks_ != nullptr ? marks_->words() : std::span<const std::uint32_t>();
     return steps_->unmarked(reinterpret_cast<const Slot*>(places), degree, end_, marks, out);

@@ -24,8 +24,8 @@ __mmask8 key_lanes(std::size_t left) { return static_cast<__mmask8>(0xFFU >> (KE
 __mmask16 slot_lanes(std::size_t left) { return static_cast<__mmask16>(0xFFFFU >> (SLOTS - std::min(SLOTS, left))); }
 
 // On this processor every load acquires, and the values of a register that does not cross a line are read whole.
-AVX512 __attribute__((no_sanitize("thread"))) std::size_t unmarked(const Slot* places, std::size_t count, Slot end,
-                                                                   std::span<const std::uint32_t> marks, Slot* out) {
+AVX512 std::size_t unmarked(const Slot* places, std::size_t count, Slot end, std::span<const std::uint32_t> marks,
+                            Slot* out) {
   const __m512i one = _mm512_set1_epi32(1);
   const __m512i ends = _mm512_set1_epi32(static_cast<int>(end));
   const __m512i known = _mm512_set1_epi32(static_cast<int>(marks.size()));
