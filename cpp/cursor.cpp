@@ -266,12 +266,14 @@ void Cursor::turn_to_scan(std::size_t count) {
 void Cursor::close() {
   if (mode_ == Mode::closed) return;
   mode_ = Mode::closed;
+  free_room(returned_);
   if (scan_ != nullptr) {
     scan_->clear();
     graph_.scans().give_back(std::move(scan_));
   }
   scratch_->walk.stop();
-  if (bytes() <= KEPT_BYTES) graph_.scratch().give_back(std::move(scratch_));
+  const bool kept = bytes() <= KEPT_BYTES;
+  if (auto scratch = std::move(scratch_); kept) graph_.scratch().give_back(std::move(scratch));
 }
 
 std::size_t Cursor::bytes() const {

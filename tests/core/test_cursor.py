@@ -148,6 +148,21 @@ def test_a_closed_or_empty_cursor_yields_nothing() -> None:
     assert len(graph.cursor(rows[0]).next(0)[0]) == 0
 
 
+def test_a_closed_cursor_holds_no_more_than_its_query_however_far_it_walked() -> None:
+    rows = np.random.default_rng(5).standard_normal((30_000, 12)).astype(np.float32)
+    graph = _core.Graph(12, "EUCLIDEAN", ef_construction=16)
+    graph.apply(rows, NONE, 1, 2)
+    graph.scan_cost = 1e9
+    near, far = graph.cursor(rows[0]), graph.cursor(rows[0])
+    near.next(10)
+    for _ in range(50):
+        far.next(500)
+    assert far.bytes > 2**19
+    for cursor in (near, far):
+        cursor.close()
+        assert cursor.bytes == rows[0].nbytes  # its query
+
+
 def test_one_vector_and_all_copies() -> None:
     one = _core.Graph(8, "COSINE")
     one.apply(np.ones((1, 8), np.float32), NONE, 1)
