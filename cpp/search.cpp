@@ -205,7 +205,7 @@ void Walk::expand_copies(Key key) {
 void Walk::score() {
   compute_scores();
   for (std::size_t start = 0; start < found_.size() || !copies_.empty(); start += SCORED_AT_ONCE) {
-    const std::size_t n = std::min(SCORED_AT_ONCE, found_.size() - std::min(start, found_.size()));
+    const std::size_t n = std::min(SCORED_AT_ONCE, found_.size() - start);
     const bool full = beam_.size() - head_ == capacity_;
     fresh_.resize(n + Steps::SPARE);
     far_.resize(n + Steps::SPARE);
@@ -222,7 +222,7 @@ void Walk::score() {
 // Makes keys of so many that were found: those less than `limit`, how many it returns, are fresh, and the others far.
 std::size_t Walk::part(std::size_t start, std::size_t count, Key limit) {
   const float* const scores = scores_.data() + start;
-  const std::span<const Slot> slots = std::span<const Slot>(found_).subspan(std::min(start, found_.size()), count);
+  const std::span<const Slot> slots = std::span<const Slot>(found_).subspan(start, count);
   if (steps_ != nullptr) return steps_->part(scores, slots, limit, fresh_.data(), far_.data());
   // Most of what is scored is no nearer than the last of a full beam, and which is so is anybody's guess: no branch.
   std::size_t near = 0;
