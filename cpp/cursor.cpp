@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rescore.hpp"
+
 namespace clew {
 namespace {
 
@@ -49,7 +51,6 @@ constexpr std::size_t SCORED_BESIDE_ONCE = 16;
 constexpr std::size_t SCORED_BESIDE = 128;
 // The same of coarse halves, whose order is put right by whole codes first.
 constexpr std::size_t PICKED_BESIDE = 16;
-constexpr std::size_t SCORED_AT_ONCE = 32;
 
 // A query that needed more room than this gives it back to the system.
 constexpr std::size_t KEPT_BYTES = std::size_t{512} << 10;
@@ -175,23 +176,18 @@ std::size_t Cursor::pick(std::size_t most, Key limit, std::size_t reach) {
     ++picked;
   }
   scratch_->walk.consume(at);
-  if (picked > 0 && scratch_->walk.coarse()) rescore(before);
+  if (picked > 0 && scratch_->walk.coarse()) measure_nearby(before);
   return at;
 }
 
 // Puts in order by whole codes what is nearby; from place `first` on it is by coarse halves.
-void Cursor::rescore(std::size_t first) {
+void Cursor::measure_nearby(std::size_t first) {
   const Walk& walk = scratch_->walk;
   std::vector<Key>& nearby = scratch_->nearby;
-  Slot slots[SCORED_AT_ONCE];
-  float distances[SCORED_AT_ONCE];
   for (std::size_t i = first; i < nearby.size(); ++i) walk.codes()->prefetch_whole(slot_of(nearby[i]));
-  for (std::size_t start = first; start < nearby.size(); start += SCORED_AT_ONCE) {
-    const std::size_t n = std::min(SCORED_AT_ONCE, nearby.size() - start);
-    for (std::size_t i = 0; i < n; ++i) slots[i] = slot_of(nearby[start + i]);
-    walk.codes()->distances(walk.coded(), slots, n, distances);
-    for (std::size_t i = 0; i < n; ++i) nearby[start + i] = make_key(distances[i], slots[i]);
-  }
+  rescore(
+      std::span(nearby).subspan(first), [](Slot) {},
+      [&](const Slot* slots, std::size_t n, float* out) { walk.codes()->distances(walk.coded(), slots, n, out); });
   const auto sorted = nearby.begin() + static_cast<std::ptrdiff_t>(first);
   std::sort(sorted, nearby.end());
   std::inplace_merge(nearby.begin(), sorted, nearby.end());
@@ -199,14 +195,13 @@ void Cursor::rescore(std::size_t first) {
 
 // Adds to what is pending.
 void Cursor::score_exactly(std::span<const Key> keys) {
-  Slot slots[SCORED_AT_ONCE];
-  float distances[SCORED_AT_ONCE];
-  for (std::size_t start = 0; start < keys.size(); start += SCORED_AT_ONCE) {
-    const std::size_t n = std::min(SCORED_AT_ONCE, keys.size() - start);
-    for (std::size_t i = 0; i < n; ++i) graph_.vectors().prefetch(slots[i] = slot_of(keys[start + i]));
-    graph_.vectors().distances(scratch_->walk.query(), slots, n, distances);
-    for (std::size_t i = 0; i < n; ++i) scratch_->pending.push_back(make_key(distances[i], slots[i]));
-  }
+  const VectorStore& vectors = graph_.vectors();
+  std::vector<Key>& pending = scratch_->pending;
+  const std::size_t before = pending.size();
+  pending.insert(pending.end(), keys.begin(), keys.end());
+  rescore(
+      std::span(pending).subspan(before), [&](Slot slot) { vectors.prefetch(slot); },
+      [&](const Slot* slots, std::size_t n, float* out) { vectors.distances(scratch_->walk.query(), slots, n, out); });
 }
 
 // The nearest `count` of what is pending go into the batch.

@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "rescore.hpp"
+
 namespace clew {
 namespace {
 
@@ -27,19 +29,6 @@ constexpr std::size_t MORE = 16;
 
 constexpr float ANYWHERE = std::numeric_limits<float>::infinity();
 constexpr float NOWHERE = -ANYWHERE;
-
-// Puts the distances that distances(slots, how many, out) says in the place of those of `keys`.
-template <class Prefetch, class Distances>
-void rescore(std::span<Key> keys, Prefetch prefetch, Distances distances) {
-  std::array<Slot, BLOCK> slots;
-  std::array<float, BLOCK> out;
-  for (std::size_t start = 0; start < keys.size(); start += BLOCK) {
-    const std::size_t n = std::min(BLOCK, keys.size() - start);
-    for (std::size_t i = 0; i < n; ++i) prefetch(slots[i] = slot_of(keys[start + i]));
-    distances(slots.data(), n, out.data());
-    for (std::size_t i = 0; i < n; ++i) keys[start + i] = make_key(out[i], slots[i]);
-  }
-}
 
 }  // namespace
 

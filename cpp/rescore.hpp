@@ -1,0 +1,27 @@
+// Keys by a better measure.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "types.hpp"
+
+namespace clew {
+
+// Puts the distances that distances(slots, how many, out) says in the place of those of `keys`.
+template <class Prefetch, class Distances>
+void rescore(std::span<Key> keys, Prefetch prefetch, Distances distances) {
+  constexpr std::size_t AT_ONCE = 32;
+  std::array<Slot, AT_ONCE> slots;
+  std::array<float, AT_ONCE> out;
+  for (std::size_t start = 0; start < keys.size(); start += AT_ONCE) {
+    const std::size_t n = std::min(AT_ONCE, keys.size() - start);
+    for (std::size_t i = 0; i < n; ++i) prefetch(slots[i] = slot_of(keys[start + i]));
+    distances(slots.data(), n, out.data());
+    for (std::size_t i = 0; i < n; ++i) keys[start + i] = make_key(out[i], slots[i]);
+  }
+}
+
+}  // namespace clew
