@@ -43,15 +43,27 @@ double quantile(std::vector<float>& values, double part) {
   return double{*at};
 }
 
-// out[i] = distance of what f(first, how many, sums) sums of up to 64 rows.
-template <class F>
-void each_block(std::size_t count, const Measure& measure, float* out, F f) {
+// out[i] = distance of what the kernel sums of row i.
+template <class Kernel, class Component, class Row>
+void measure_rows(Kernel kernel, const std::vector<Component>& query, std::span<const Row> rows, std::size_t width,
+                  const Measure& measure, float* out) {
   std::int32_t sums[BLOCK];
   const Measure here = measure;  // `out` cannot be a part of it: a compiler makes vectors of the loop below
+  for (std::size_t start = 0; start < rows.size(); start += BLOCK) {
+    const std::size_t n = std::min(BLOCK, rows.size() - start);
+    kernel(query.data(), rows.data() + start, n, width, sums);
+    for (std::size_t i = 0; i < n; ++i) out[start + i] = here.distance(sums[i]);
+  }
+}
+
+// measure(rows, out) of what find(slot) says of each of many slots, some at a time.
+template <class Row, class Find, class MeasureRows>
+void each_found(const Slot* slots, std::size_t count, float* out, Find find, MeasureRows measure) {
+  std::array<Row, BLOCK> rows;
   for (std::size_t start = 0; start < count; start += BLOCK) {
     const std::size_t n = std::min(BLOCK, count - start);
-    f(start, n, sums);
-    for (std::size_t i = 0; i < n; ++i) out[start + i] = here.distance(sums[i]);
+    for (std::size_t i = 0; i < n; ++i) rows[i] = find(slots[start + i]);
+    measure(std::span<const Row>(rows.data(), n), out + start);
   }
 }
 
@@ -200,37 +212,29 @@ Codes::Distance Codes::write(Slot slot, std::uint8_t* coarse, std::uint8_t* fine
 
 void Codes::distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.code_dot : kernels_.code_squared;
-  each_block(count, query.whole, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    Halves rows[BLOCK];
-    for (std::size_t i = 0; i < n; ++i) rows[i] = halves(slots[start + i]);
-    kernel(query.words.data(), rows, n, coarse_.width(), sums);
-  });
+  each_found<Halves>(
+      slots, count, out, [this](Slot slot) { return halves(slot); },
+      [&](std::span<const Halves> rows, float* to) {
+        measure_rows(kernel, query.words, rows, coarse_.width(), query.whole, to);
+      });
 }
 
 void Codes::coarse_distances(const CodedQuery& query, std::span<const std::uint8_t* const> rows, float* out) const {
   const auto kernel = vectors_.metric() == Metric::dot_product ? kernels_.coarse_dot : kernels_.coarse_squared;
-  each_block(rows.size(), query.coarse, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    kernel(query.bytes.data(), rows.data() + start, n, coarse_.width(), sums);
-  });
+  measure_rows(kernel, query.bytes, rows, coarse_.width(), query.coarse, out);
 }
 
 void Codes::coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
-  const std::uint8_t* rows[BLOCK];
-  for (std::size_t start = 0; start < count; start += BLOCK) {
-    const std::size_t n = std::min(BLOCK, count - start);
-    for (std::size_t i = 0; i < n; ++i) rows[i] = coarse_[slots[start + i]];
-    coarse_distances(query, {rows, n}, out + start);
-  }
+  each_found<const std::uint8_t*>(
+      slots, count, out, [this](Slot slot) { return coarse_[slot]; },
+      [&](std::span<const std::uint8_t* const> rows, float* to) { coarse_distances(query, rows, to); });
 }
 
 void Codes::coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const {
   const std::uint8_t* rows[BLOCK];
-  for (std::size_t start = 0; start < count; start += BLOCK) {
-    const std::size_t n = std::min(BLOCK, count - start);
-    const std::uint8_t* row = coarse_[first + static_cast<Slot>(start)];
-    for (std::size_t i = 0; i < n; ++i) rows[i] = row + i * coarse_.width();
-    coarse_distances(query, {rows, n}, out + start);
-  }
+  const std::uint8_t* row = coarse_[first];
+  for (std::size_t i = 0; i < count; ++i) rows[i] = row + i * coarse_.width();
+  coarse_distances(query, {rows, count}, out);
 }
 
 std::uint64_t Codes::wild(Slot first, std::size_t count) const {
@@ -248,18 +252,13 @@ std::uint64_t Codes::wild(Slot first, std::size_t count) const {
 void Codes::pair_distances(const CodedQuery& from, std::span<const Halves> rows, float* out) const {
   Measure measure;
   measure.scale = from.whole.scale;
-  each_block(rows.size(), measure, out, [&](std::size_t start, std::size_t n, std::int32_t* sums) {
-    kernels_.code_squared(from.words.data(), rows.data() + start, n, coarse_.width(), sums);
-  });
+  measure_rows(kernels_.code_squared, from.words, rows, coarse_.width(), measure, out);
 }
 
 void Codes::pair_distances(const CodedQuery& from, const Slot* slots, std::size_t count, float* out) const {
-  Halves rows[BLOCK];
-  for (std::size_t start = 0; start < count; start += BLOCK) {
-    const std::size_t n = std::min(BLOCK, count - start);
-    for (std::size_t i = 0; i < n; ++i) rows[i] = halves(slots[start + i]);
-    pair_distances(from, {rows, n}, out + start);
-  }
+  each_found<Halves>(
+      slots, count, out, [this](Slot slot) { return halves(slot); },
+      [&](std::span<const Halves> rows, float* to) { pair_distances(from, rows, to); });
 }
 
 }  // namespace clew

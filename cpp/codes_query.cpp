@@ -14,9 +14,6 @@ namespace {
 constexpr double DEVIATIONS = 3;
 constexpr double COARSE_OFTEN = 0.6;
 
-// What float32 distances may be off by, of their size.
-constexpr double FLOAT_ERROR = 1e-5;
-
 constexpr std::size_t BLOCK = 64;  // components at a time
 
 }  // namespace

@@ -6,9 +6,6 @@
 namespace clew {
 namespace {
 
-// What float32 distances may be off by, of their size.
-constexpr double FLOAT_ERROR = 1e-5;
-
 // Cosines are taken between unit vectors: |a - b|^2 = 2 - 2 cos.
 double per_square(Metric metric) { return metric == Metric::cosine ? 0.5 : 1; }
 

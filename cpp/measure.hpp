@@ -8,6 +8,9 @@
 
 namespace clew {
 
+// What float32 distances may be off by, of their size.
+inline constexpr double FLOAT_ERROR = 1e-5;
+
 // A query q and a vector x are known by points of a grid. Where squared distances are taken, with `rests` = |q - its
 // point|, s = |q's point - x|, and e = x - its point,
 //   |q's point - x's point|^2 = s^2 + 2 (q's point - x) . e + |e|^2,
