@@ -30,10 +30,11 @@ double cost_of(double distances, std::size_t beam) {
 constexpr double SCATTERED = 1.5;
 
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
-// waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer. In small
-// batches a distance costs two to three times what it does in one run, so this is about two thirds of the time of a
-// scan. With half of it 1,000 results by 10 take a fifth less of 200,000 vectors, and 2.6 times as long of 1,000,000.
-constexpr double PATIENCE = 0.2;
+// waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer. In later
+// batches a distance takes up to twice as long as in the first, so this is about the time of a scan.
+constexpr double PATIENCE = 0.8;
+// The same of a walk whose beam is as long as it gets: it looks less and less far ahead, and misses more.
+constexpr double PATIENCE_FAR = 0.2;
 
 // What finding each of those that are wanted among all that were scanned costs, in distances.
 constexpr double DISTANCES_PER_FOUND = 10;
@@ -133,72 +134,61 @@ void Cursor::walk_on(std::size_t count) {
 // what may be nearby, whole codes what of that comes next; what is not wanted yet stays nearby.
 void Cursor::approach(std::size_t count, std::size_t reach) {
   const Walk& walk = scratch_->walk;
-  std::vector<Key>& nearby = scratch_->nearby;
   std::vector<Key>& pending = scratch_->pending;
   const std::size_t wanted = walk.coarse() ? 2 * count + PICKED_BESIDE : count;
-  const std::size_t there = pending.size() + nearby.size();
+  const std::size_t there = pending.size() + scratch_->nearby.size();
   reach -= pick(wanted - std::min(wanted, there), ~Key{0}, reach);
-  if (walk.codes() == nullptr) {
-    pending.insert(pending.end(), nearby.begin(), nearby.end());
-    return nearby.clear();
-  }
-  std::size_t scored = std::min(count - std::min(count, pending.size()), nearby.size());
-  score_exactly({nearby.data(), scored});
-  if (pending.size() >= count) {
-    // What is nearer than the last that is wanted may stand behind it by codes.
-    const auto last = pending.begin() + static_cast<std::ptrdiff_t>(count - 1);
-    std::ranges::nth_element(pending, last);
-    const float distance = distance_of(*last);
-    const std::size_t most = 2 * count + (options_.once ? SCORED_BESIDE_ONCE : SCORED_BESIDE);
-    const std::size_t more = most - std::min(most, pending.size());
-    nearby.erase(nearby.begin(), nearby.begin() + static_cast<std::ptrdiff_t>(scored));
-    const Measure& measure = walk.coarse() ? walk.coded().coarse : walk.coded().whole;
-    if (!options_.once || !walk.coarse()) pick(more, make_key(measure.likely(distance), NO_SLOT >> 1), reach);
-    const float likely = walk.coded().whole.likely(distance);
-    scored = 0;
-    while (scored < std::min(nearby.size(), more) && distance_of(nearby[scored]) <= likely) ++scored;
-    score_exactly({nearby.data(), scored});
-  }
-  nearby.erase(nearby.begin(), nearby.begin() + static_cast<std::ptrdiff_t>(scored));
+  if (walk.codes() == nullptr) return;
+  score_exactly(count - std::min(count, pending.size()), ~Key{0});
+  if (pending.size() < count) return;
+  // What is nearer than the last that is wanted may stand behind it by codes.
+  const auto last = pending.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::ranges::nth_element(pending, last);
+  const float distance = distance_of(*last);
+  const std::size_t most = 2 * count + (options_.once ? SCORED_BESIDE_ONCE : SCORED_BESIDE);
+  const std::size_t more = most - std::min(most, pending.size());
+  const Measure& measure = walk.coarse() ? walk.coded().coarse : walk.coded().whole;
+  if (!options_.once || !walk.coarse()) pick(more, make_key(measure.likely(distance), NO_SLOT >> 1), reach);
+  score_exactly(more, make_key(walk.coded().whole.likely(distance), NO_SLOT >> 1));
 }
 
 // Takes the first of the beam, up to `reach` and `limit`, and adds up to `most` of them that may be returned to what is
-// nearby. Returns how many it took.
+// nearby, or, where the walk has no codes, pending. Returns how many it took.
 std::size_t Cursor::pick(std::size_t most, Key limit, std::size_t reach) {
   const auto beam = scratch_->walk.beam();
-  const std::size_t before = scratch_->nearby.size();
-  std::size_t picked = 0;
+  std::vector<Key>& picked = scratch_->picked;
+  picked.clear();
   std::size_t at = 0;
-  for (; at < reach && picked < most && beam[at] <= limit; ++at) {
+  for (; at < reach && picked.size() < most && beam[at] <= limit; ++at) {
     const Slot slot = slot_of(beam[at]);
-    if (!graph_.visible(slot, view_) || !allowed_.contains(slot)) continue;
-    scratch_->nearby.push_back(beam[at] & ~EXPANDED);
-    ++picked;
+    if (graph_.visible(slot, view_) && allowed_.contains(slot)) picked.push_back(beam[at] & ~EXPANDED);
   }
   scratch_->walk.consume(at);
-  if (picked > 0 && scratch_->walk.coarse()) measure_nearby(before);
+  if (scratch_->walk.coarse()) measure_picked();
+  if (scratch_->walk.codes() != nullptr) {
+    scratch_->nearby.push(picked);
+  } else {
+    scratch_->pending.insert(scratch_->pending.end(), picked.begin(), picked.end());
+  }
   return at;
 }
 
-// Puts in order by whole codes what is nearby; from place `first` on it is by coarse halves.
-void Cursor::measure_nearby(std::size_t first) {
+// By whole codes what was picked by coarse halves.
+void Cursor::measure_picked() {
   const Walk& walk = scratch_->walk;
-  std::vector<Key>& nearby = scratch_->nearby;
-  for (std::size_t i = first; i < nearby.size(); ++i) walk.codes()->prefetch_whole(slot_of(nearby[i]));
+  std::vector<Key>& picked = scratch_->picked;
+  for (const Key key : picked) walk.codes()->prefetch_whole(slot_of(key));
   rescore(
-      std::span(nearby).subspan(first), [](Slot) {},
+      picked, [](Slot) {},
       [&](const Slot* slots, std::size_t n, float* out) { walk.codes()->distances(walk.coded(), slots, n, out); });
-  const auto sorted = nearby.begin() + static_cast<std::ptrdiff_t>(first);
-  std::sort(sorted, nearby.end());
-  std::inplace_merge(nearby.begin(), sorted, nearby.end());
 }
 
-// Adds to what is pending.
-void Cursor::score_exactly(std::span<const Key> keys) {
+// Up to `most` of what is nearby, up to `limit`, is pending from here on.
+void Cursor::score_exactly(std::size_t most, Key limit) {
   const VectorStore& vectors = graph_.vectors();
   std::vector<Key>& pending = scratch_->pending;
   const std::size_t before = pending.size();
-  pending.insert(pending.end(), keys.begin(), keys.end());
+  scratch_->nearby.take(most, limit, pending);
   rescore(
       std::span(pending).subspan(before), [&](Slot slot) { vectors.prefetch(slot); },
       [&](const Slot* slots, std::size_t n, float* out) { vectors.distances(scratch_->walk.query(), slots, n, out); });
@@ -235,7 +225,8 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
   if (mode_ == Mode::fresh) {
     return scan < cost_of(DISTANCES_TO_ARRIVE + DISTANCES_PER_PLACE * static_cast<double>(beam), beam);
   }
-  return PATIENCE * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
+  const double patience = beam < BEAM_MAX ? PATIENCE : PATIENCE_FAR;
+  return patience * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
 }
 
 // By what a scan for `count` more is quickest.
@@ -272,7 +263,7 @@ void Cursor::close() {
 }
 
 std::size_t Cursor::bytes() const {
-  return returned_.capacity() * sizeof(Slot) + (scratch_ ? scratch_->walk.bytes() : 0) + (scan_ ? scan_->bytes() : 0);
+  return returned_.capacity() * sizeof(Slot) + (scratch_ ? scratch_->bytes() : 0) + (scan_ ? scan_->bytes() : 0);
 }
 
 }  // namespace clew

@@ -60,8 +60,8 @@ class Cursor {
   void walk_on(std::size_t count);
   std::size_t pick(std::size_t most, Key limit, std::size_t reach);
   void approach(std::size_t count, std::size_t reach);
-  void measure_nearby(std::size_t first);
-  void score_exactly(std::span<const Key> keys);
+  void measure_picked();
+  void score_exactly(std::size_t most, Key limit);
   void give(std::size_t count);
   std::size_t beam_for(std::size_t count) const;
 

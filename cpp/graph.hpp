@@ -22,6 +22,7 @@
 #include "pool.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
+#include "workroom.hpp"
 
 namespace clew {
 
@@ -119,10 +120,10 @@ class Graph {
   // compact() ends with GivenUp: the one under way, and each that comes. Any thread may say so.
   void give_up_compacting() { compacting_given_up_.store(true, std::memory_order_relaxed); }
 
-  // What a query works in. What a walk has met is apart from it: that is large, and one that goes on later holds it
-  // only as long as it runs. So is what a scan needs, from when a query turns into one.
+  // What a query works in. What a walk needs only while it runs is apart from it, as is what a scan needs, from when a
+  // query turns into one.
   Pool<Scratch>& scratch() const { return scratch_; }
-  Pool<SlotMarks>& marks() const { return marks_; }
+  Workrooms& workrooms() const { return workrooms_; }
   Pool<Scan, 2>& scans() const { return scans_; }
 
  private:
@@ -161,7 +162,7 @@ class Graph {
 
   std::unique_ptr<std::mutex[]> row_locks_;
   mutable Pool<Scratch> scratch_;
-  mutable Pool<SlotMarks> marks_;
+  mutable Workrooms workrooms_;
   mutable Pool<Scan, 2> scans_;  // some bytes for every slot there is
 };
 

@@ -8,8 +8,10 @@
 #include "codes.hpp"
 #include "containers.hpp"
 #include "graph.hpp"
+#include "pile.hpp"
 #include "types.hpp"
 #include "vectors.hpp"
+#include "workroom.hpp"
 
 namespace clew {
 
@@ -70,10 +72,8 @@ class Walk {
 
  private:
   void meet(const Landmarks& landmarks);
-  void give_marks_back();
-  void fill_table();
+  void go_on();
   void find_new(std::span<const Slot> slots);
-  std::size_t visit(std::span<const Slot> slots, Slot* out);
   std::size_t read_neighbors(Slot slot, Slot* out) const;
   void compute_scores();
   void look_ahead() const;
@@ -85,8 +85,7 @@ class Walk {
   void merge();
   void merge_few();
   void merge_many();
-  std::size_t place_of(Key key, std::size_t end) const;
-  bool goes_on() const { return purpose_ == Purpose::answer_some || purpose_ == Purpose::resume; }
+  bool may_go_on() const { return purpose_ == Purpose::answer_some || purpose_ == Purpose::resume; }
 
   const Graph& graph_;
   const Steps* const steps_;
@@ -97,24 +96,18 @@ class Walk {
   Slot end_ = NO_SLOT;  // slots from here on have no codes
   Purpose purpose_ = Purpose::answer;
   std::size_t capacity_ = 0;
-  std::size_t head_ = 0;  // what is before it has been consumed
-  std::size_t next_ = 0;  // what is before it has been expanded
+  std::size_t head_ = 0;     // what is before it has been consumed
+  std::size_t next_ = 0;     // what is before it has been expanded
+  std::size_t at_once_ = 0;  // how many are expanded before what was found is scored
   std::size_t distances_ = 0;
   Room<Key> beam_;
-  KeyHeap evicted_;
-  // What has been met: until it pauses, and from when it goes on.
-  std::unique_ptr<SlotMarks> marks_;
-  SlotTable visited_;
-  bool tabled_ = false;
-  std::vector<Slot> consumed_;      // before it paused
-  Room<Slot> found_;                // met and not yet scored
-  Room<const std::uint8_t*> rows_;  // their coarse halves, where the walk goes by these
-  std::vector<Key> copies_;         // of expanded slots, not yet in the beam
-  Room<Key> fresh_;                 // scored, near enough for the beam, and not yet in it
-  Room<Key> far_;                   // scored, and not near enough
-  Room<Key> merged_;                // the next beam
-  Room<float> scores_;
-  std::vector<Key> leaders_;
+  KeyPile evicted_;
+  // While it runs, and where it is left meanwhile; if it is not there any more, all that was met is in the beam, has
+  // left it, or was consumed.
+  std::unique_ptr<Workroom> room_;
+  Workrooms::Ticket ticket_ = Workrooms::NOBODY;
+  std::vector<Slot> consumed_;
+  std::vector<Key> copies_;  // of expanded slots, not yet in the beam
   std::vector<Key> path_;
 };
 

@@ -136,6 +136,26 @@ def test_a_walk_costs_the_same_read_at_once_or_in_batches() -> None:
         assert paged.walked <= 1.1 * whole.walked
 
 
+def test_cursors_read_in_turn_give_what_each_gives_alone() -> None:
+    """There are more of them than workrooms: what they met is taken from some, and found again by others."""
+    graph, rows = shared_graph()
+    queries = rows[:3000:75] + np.float32(0.01)
+
+    def pages(cursor: _core.Cursor, count: int) -> list[list[int]]:
+        return [cursor.next(7)[0].tolist() for _ in range(count)]
+
+    alone = [pages(graph.cursor(query), 12) for query in queries]
+    cursors = [graph.cursor(query) for query in queries]
+    in_turn: list[list[list[int]]] = [[] for _ in queries]
+    for _ in range(6):
+        for got, cursor in zip(in_turn, cursors, strict=True):
+            got += pages(cursor, 1)
+    for got, cursor in zip(in_turn, cursors, strict=True):
+        got += pages(cursor, 6)
+        cursor.close()
+    assert in_turn == alone
+
+
 def test_a_closed_or_empty_cursor_yields_nothing() -> None:
     graph, rows = shared_graph()
     cursor = graph.cursor(rows[0])
@@ -149,13 +169,13 @@ def test_a_closed_or_empty_cursor_yields_nothing() -> None:
 
 
 def test_a_closed_cursor_holds_no_more_than_its_query_however_far_it_walked() -> None:
-    rows = np.random.default_rng(5).standard_normal((30_000, 12)).astype(np.float32)
+    rows = np.random.default_rng(5).standard_normal((40_000, 12)).astype(np.float32)
     graph = _core.Graph(12, "EUCLIDEAN", ef_construction=16)
     graph.apply(rows, NONE, 1, 2)
     graph.scan_cost = 1e9
     near, far = graph.cursor(rows[0]), graph.cursor(rows[0])
     near.next(10)
-    for _ in range(50):
+    for _ in range(70):
         far.next(500)
     assert far.bytes > 2**19
     for cursor in (near, far):

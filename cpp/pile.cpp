@@ -1,0 +1,74 @@
+#include "pile.hpp"
+
+#include <array>
+
+#include "ranking.hpp"
+
+namespace clew {
+namespace {
+
+// When nothing near is left, about one part in so many of the rest comes nearer, and at least about so many.
+constexpr std::size_t NEAR_SHARE = 16;
+constexpr std::size_t NEAR_MIN = 128;
+constexpr std::size_t SAMPLE = 4 * NEAR_SHARE;
+
+}  // namespace
+
+std::size_t merge_sorted(Room<Key>& keys, std::size_t from, std::span<const Key> fresh) {
+  // From the last to the first, so that each key moves once.
+  std::size_t end = keys.size();
+  keys.resize(end + fresh.size());
+  Key* const at = keys.data();
+  for (std::size_t left = fresh.size(); left > 0; --left) {
+    // Without a branch: where a new key belongs is anybody's guess.
+    const Key* place = at + from;
+    for (std::size_t some = end - from; some > 0;) {
+      const std::size_t half = (some + 1) / 2;
+      place = place[half - 1] < fresh[left - 1] ? place + half : place;
+      some = some / 2;
+    }
+    const auto first = static_cast<std::size_t>(place - at);
+    std::copy_backward(at + first, at + end, at + end + left);
+    at[first + left - 1] = fresh[left - 1];
+    end = first;
+  }
+  return end;
+}
+
+void KeyPile::push(std::span<const Key> keys) {
+  // By an eighth, not by half or more: of thousands of open queries this is the largest part.
+  const std::size_t most = far_.size() + keys.size();
+  if (most > far_.capacity()) far_.reserve(most + most / 8 + 64);
+  for (const Key key : keys) (key < fence_ ? late_ : far_).push_back(key);
+}
+
+// Moves the nearest of far_ to near_. False: there are none.
+bool KeyPile::come_nearer() {
+  near_.clear();
+  taken_ = 0;
+  if (far_.empty()) return false;
+  fence_ = end_of_nearest();
+  std::size_t left = 0;
+  for (const Key key : far_) {
+    if (key < fence_) {
+      near_.push_back(key);
+    } else {
+      far_[left++] = key;
+    }
+  }
+  far_.resize(left);
+  sort_keys(near_);
+  return true;
+}
+
+// Where those end, as a sample tells.
+Key KeyPile::end_of_nearest() const {
+  if (far_.size() <= NEAR_MIN) return std::ranges::max(far_) + 1;
+  std::array<Key, SAMPLE> sample;
+  for (std::size_t i = 0; i < SAMPLE; ++i) sample[i] = far_[i * far_.size() / SAMPLE];
+  const std::size_t rank = std::max(SAMPLE / NEAR_SHARE, SAMPLE * NEAR_MIN / far_.size());
+  std::ranges::nth_element(sample, sample.begin() + rank);
+  return sample[rank] + 1;
+}
+
+}  // namespace clew
