@@ -1,20 +1,22 @@
 """Many results in batches: in total, per batch, and whether what came was right.
 
 Beside every way of paging stand one query of the same size, one float32 scan (without and with a full
-sort), taken in the same rounds.
+sort), taken in the same rounds. Beside Clew's cursor stands also one query with the shortest beam that lets
+it find as much.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from benchmarks.bench import Bench
 from benchmarks.paging import Pager, Quality, Reading, judge, read
-from benchmarks.peers import Engine, Exact
-from benchmarks.records import Layout, Record, Value
+from benchmarks.peers import Engine, Exact, Search
+from benchmarks.records import CLEW, Layout, Record, Value
 from benchmarks.timing import in_turn, seconds
 from benchmarks.truth import Doubles, Floats, Rows, order
 
@@ -36,6 +38,8 @@ LAYOUT = Layout(
     more_is_better=False,
 )
 Open = Callable[[Floats, int], Pager]
+# Of one query, in parts of what is wanted; with the last it scans.
+BEAMS = (1, 1.25, 1.5, 2, 2.5, 3, 4, 6, 8, 16, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ def run(bench: Bench) -> list[Record]:
     made = []
     for case in cases(bench):
         targets = [_target(bench, query) for query in bench.dataset.queries[: case.queries]]
-        made += _read_all(bench, case, engines, targets)
-        made += _ask_once(bench, case, engines, yardstick, targets)
+        in_batches = _read_all(bench, case, engines, targets)
+        found = {record.engine: record.values["recall"] for record in in_batches}
+        made += in_batches + _ask_once(bench, case, engines, yardstick, targets, found)
     return made
 
 
@@ -155,42 +160,58 @@ def _mean(judged: list[Quality], name: str) -> float:
 
 
 def _ask_once(
-    bench: Bench, case: Case, engines: list[Engine], yardstick: Exact, targets: list[Target]
+    bench: Bench,
+    case: Case,
+    engines: list[Engine],
+    yardstick: Exact,
+    targets: list[Target],
+    found: dict[str, Value],
 ) -> list[Record]:
     """One query of the same size, and the scans; timed in turn with each other."""
-    engines = [engine for engine in engines if engine.results_max >= case.wanted]
+    asks: dict[str, tuple[Engine, Search]] = {}
+    for engine in engines:
+        if engine.results_max < case.wanted:
+            continue
+        asks[f"{engine.name}, one query"] = engine, partial(engine.grow, k=case.wanted)
+        if engine.name == CLEW:
+            asks[f"{engine.name}, one query of that recall"] = (
+                engine,
+                _as_good(engine, case.wanted, targets, found[engine.name]),
+            )
     work: dict[tuple[str, int], Callable[[], float]] = {}
     for place, target in enumerate(targets):
-        for engine in engines:
-            work[engine.name, place] = _once(engine, target.query, case.wanted)
+        for name, (_, ask) in asks.items():
+            work[name, place] = _timed(ask, target.query)
         work["scan", place] = _timed(yardstick.scan, target.query)
         work["scan + sort", place] = _timed(yardstick.scan_and_sort, target.query)
     samples = in_turn(work, bench.rounds)
     made = []
-    for name in [*(engine.name for engine in engines), "scan", "scan + sort"]:
+    for name in [*asks, "scan", "scan + sort"]:
         taken = np.array([samples[name, place] for place in range(len(targets))])
         values: dict[str, Value] = {
             "total_ms": float(np.median(np.median(taken, axis=1))),
             "best_total_ms": float(np.median(taken.min(axis=1))),
         }
-        label = f"float32 {name}" if name.startswith("scan") else f"{name}, one query"
-        by_name = {engine.name: engine for engine in engines}
-        if name in by_name:
-            values |= _once_worth(by_name[name], case.wanted, targets)
+        if name in asks:
+            values |= _once_worth(*asks[name], case.wanted, targets)
+        label = name if name in asks else f"float32 {name}"
         made.append(bench.record("paging", label, case.name, **values))
     return made
 
 
-def _once(engine: Engine, query: Floats, wanted: int) -> Callable[[], float]:
-    return lambda: seconds(lambda: engine.grow(query, wanted)) * 1e3
+def _as_good(engine: Engine, wanted: int, targets: list[Target], recall: Value) -> Search:
+    """One query with the shortest beam tried that finds as much as was found in batches."""
+    assert isinstance(recall, float)
+    tried = (engine.search(wanted, int(wanted * more)) for more in BEAMS)
+    return next(ask for ask in tried if _once_worth(engine, ask, wanted, targets)["recall"] >= recall)
 
 
 def _timed(scan: Callable[[Floats], object], query: Floats) -> Callable[[], float]:
     return lambda: seconds(lambda: scan(query)) * 1e3
 
 
-def _once_worth(engine: Engine, wanted: int, targets: list[Target]) -> dict[str, Value]:
-    found = [engine.rows(engine.grow(target.query, wanted)) for target in targets]
+def _once_worth(engine: Engine, ask: Search, wanted: int, targets: list[Target]) -> dict[str, float]:
+    found = [engine.rows(ask(target.query)) for target in targets]
     shares = [
         len(np.intersect1d(rows, target.order[:wanted])) / wanted
         for rows, target in zip(found, targets, strict=True)
