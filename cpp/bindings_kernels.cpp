@@ -92,6 +92,15 @@ nb::tuple parted_keys(const std::string& name, const Array<float>& distances, co
   return nb::make_tuple(first_of(near, count), first_of(far, slots.size() - count));
 }
 
+// The keys that are less than `limit`, and the others, written where they were.
+nb::tuple split_keys(const std::string& name, const Array<Key>& keys, Key limit) {
+  std::vector<Key> others(keys.size() + Steps::SPARE);
+  std::copy_n(keys.data(), keys.size(), others.begin());
+  std::vector<Key> below(others.size());
+  const std::size_t count = steps_named(name).split({others.data(), keys.size()}, limit, below.data(), others.data());
+  return nb::make_tuple(first_of(below, count), first_of(others, keys.size() - count));
+}
+
 // Two lots of keys as one, sorted, by the kernel of one instruction set, and where the first fresh one went.
 nb::tuple merged_keys(const std::string& name, const Array<Key>& sorted, const Array<Key>& fresh) {
   const Steps& steps = steps_named(name);
@@ -162,6 +171,7 @@ void bind_kernels(nb::module_& m) {
   m.def("code_sums", &code_sums, "instruction_set"_a, "function"_a, "query"_a, "rows"_a);
   m.def("unmarked_slots", &unmarked_slots, "instruction_set"_a, "places"_a, "end"_a, "marks"_a);
   m.def("parted_keys", &parted_keys, "instruction_set"_a, "distances"_a, "slots"_a, "limit"_a);
+  m.def("split_keys", &split_keys, "instruction_set"_a, "keys"_a, "limit"_a);
   m.def("merged_keys", &merged_keys, "instruction_set"_a, "sorted"_a, "fresh"_a);
   m.def("block_within", &block_within, "instruction_set"_a, "distances"_a, "before"_a, "limit"_a);
   m.def("sorted_keys", &sorted_keys, "instruction_set"_a, "keys"_a);

@@ -31,10 +31,12 @@ constexpr double SCATTERED = 1.5;
 
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer. In later
-// batches a distance takes up to twice as long as in the first, so this is about the time of a scan.
-constexpr double PATIENCE = 0.8;
-// The same of a walk whose beam is as long as it gets: it looks less and less far ahead, and misses more.
-constexpr double PATIENCE_FAR = 0.2;
+// batches a distance takes up to twice as long as in the first, so the most is about the time of a scan. In batches of
+// more than so many it falls: who asks for these is likely to read far, and a walk looks around less between them. The
+// least is for a walk whose beam is as long as it gets, too: it looks less and less far ahead, and misses more.
+constexpr double PATIENCE_MAX = 0.8;
+constexpr double PATIENCE_MIN = 0.2;
+constexpr double PATIENT_BATCH = 10;
 
 // What finding each of those that are wanted among all that were scanned costs, in distances.
 constexpr double DISTANCES_PER_FOUND = 10;
@@ -225,7 +227,8 @@ bool Cursor::scan_is_cheaper(std::size_t count) const {
   if (mode_ == Mode::fresh) {
     return scan < cost_of(DISTANCES_TO_ARRIVE + DISTANCES_PER_PLACE * static_cast<double>(beam), beam);
   }
-  const double patience = beam < BEAM_MAX ? PATIENCE : PATIENCE_FAR;
+  const double share = beam < BEAM_MAX ? PATIENCE_MAX * PATIENT_BATCH / static_cast<double>(count) : 0;
+  const double patience = std::clamp(share, PATIENCE_MIN, PATIENCE_MAX);
   return patience * scan < walk_cost_ + cost_of(DISTANCES_PER_PLACE * static_cast<double>(count), beam);
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "containers.hpp"
+#include "steps.hpp"
 #include "types.hpp"
 
 namespace clew {
@@ -17,6 +18,8 @@ std::size_t merge_sorted(Room<Key>& keys, std::size_t from, std::span<const Key>
 // beyond its fence and just appended, so a search that is never resumed pays nothing for being resumable.
 class KeyPile {
  public:
+  KeyPile();
+
   void push(std::span<const Key> keys);
 
   // Moves up to `most` keys, those up to `limit`, to the end of `out`.
@@ -60,8 +63,10 @@ class KeyPile {
 
  private:
   bool come_nearer();
+  std::size_t split(std::span<const Key> keys, Room<Key>& below, Key* others) const;
   Key end_of_nearest() const;
 
+  const Steps* steps_;
   Room<Key> near_;  // sorted; the first taken_ have been given out
   std::size_t taken_ = 0;
   Room<Key> late_;  // pushed since; less than the fence, too

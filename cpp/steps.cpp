@@ -69,6 +69,21 @@ AVX512 std::size_t part(const float* distances, std::span<const Slot> slots, Key
   return nearer;
 }
 
+AVX512 std::size_t split(std::span<const Key> keys, Key limit, Key* below, Key* others) {
+  const __m512i limits = _mm512_set1_epi64(static_cast<long long>(limit));
+  std::size_t less = 0;
+  for (std::size_t i = 0; i < keys.size(); i += KEYS) {
+    const __mmask8 lanes = key_lanes(keys.size() - i);
+    const __m512i eight = _mm512_maskz_loadu_epi64(lanes, keys.data() + i);
+    const __mmask8 smaller = _mm512_mask_cmplt_epu64_mask(lanes, eight, limits);
+    _mm512_storeu_si512(below + less, _mm512_maskz_compress_epi64(smaller, eight));
+    _mm512_storeu_si512(others + (i - less),
+                        _mm512_maskz_compress_epi64(static_cast<__mmask8>(lanes & ~smaller), eight));
+    less += count_of(smaller);
+  }
+  return less;
+}
+
 // How many of `keys` are less than each of eight.
 AVX512 __m512i ranks_among(std::span<const Key> keys, __m512i eight, __m512i ranks) {
   for (const Key key : keys) {
@@ -124,7 +139,7 @@ AVX512 std::uint64_t within(const float* distances, float before, float limit, f
 }  // namespace
 
 const Steps& steps_avx512() {
-  static constexpr Steps steps{unmarked, part, merge, within};
+  static constexpr Steps steps{unmarked, part, split, merge, within};
   return steps;
 }
 

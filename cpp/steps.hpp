@@ -24,6 +24,10 @@ struct Steps {
   // their order. Returns how many are near.
   std::size_t (*part)(const float* distances, std::span<const Slot> slots, Key limit, Key* near, Key* far);
 
+  // Writes the keys less than `limit` to `below` and the others to `others`, which may be where they were, both in
+  // their order. Returns how many are below.
+  std::size_t (*split)(std::span<const Key> keys, Key limit, Key* below, Key* others);
+
   // Writes the keys of both, sorted, to `out`, and returns where the first of `fresh` went: `sorted` is sorted, `fresh`
   // in any order, no key is there twice, and there are at most MERGED_MAX. Nothing is sorted for that: how many keys
   // are less than a fresh one says where it goes; those that were sorted fill the places between.

@@ -435,6 +435,11 @@ def parted_keys(
     For tests.
     """
 
+def split_keys(
+    instruction_set: str, keys: NDArray[uint64], limit: int
+) -> tuple[NDArray[uint64], NDArray[uint64]]:
+    """Those less than `limit`, and the others, in their order. Raises ValueError as above. For tests."""
+
 def merged_keys(
     instruction_set: str, sorted: NDArray[uint64], fresh: NDArray[uint64]
 ) -> tuple[NDArray[uint64], int]:

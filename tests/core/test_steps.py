@@ -11,6 +11,7 @@ from clew import _core
 
 STEPPING = [name for name in _core.INSTRUCTION_SETS if name.startswith("avx512")]
 NO_SLOT = 2**32 - 1
+KEYS = st.one_of(st.integers(0, 9), st.integers(2**64 - 9, 2**64 - 1), st.integers(0, 2**64 - 1))
 
 
 def key(distance: float, slot: int) -> int:
@@ -44,6 +45,14 @@ def test_keys_are_parted_by_a_limit(instruction_set: str, pairs: list[tuple[floa
     near, far = _core.parted_keys(instruction_set, distances, slots, limit)
     assert near.tolist() == [key for key in keys if key < limit]
     assert far.tolist() == [key for key in keys if key >= limit]
+
+
+@pytest.mark.parametrize("instruction_set", STEPPING)
+@given(keys=st.lists(KEYS, max_size=70), limit=KEYS)
+def test_keys_are_split_where_they_are(instruction_set: str, keys: list[int], limit: int) -> None:
+    below, others = _core.split_keys(instruction_set, np.array(keys, np.uint64), limit)
+    assert below.tolist() == [key for key in keys if key < limit]
+    assert others.tolist() == [key for key in keys if key >= limit]
 
 
 @pytest.mark.parametrize("instruction_set", STEPPING)
