@@ -13,9 +13,10 @@ constexpr std::size_t GROUPS = 3;
 // Two slots at once keep more rows in flight than the unvisited neighbours of one, and cost recall nothing: at equal
 // beams it rose (0.9916 to 0.9952 at 24 places, 50,000 x 128) for the same time.
 constexpr std::size_t EXPAND_AT_ONCE = 2;
-// What waits in the beam of a walk that goes on is as good as sure to be expanded: so many at once cost it no
-// distances.
-constexpr std::size_t EXPAND_AT_ONCE_LATER = 8;
+// What waits in the beam of a walk that goes on, or in one of so many places, is as good as sure to be expanded: so
+// many at once cost no distances there, or few.
+constexpr std::size_t LONG_BEAM = 256;
+constexpr std::size_t EXPAND_AT_ONCE_SURE = 8;
 
 // The neighbour row of a slot that enters the beam this near to where the walk is will be wanted soon.
 constexpr std::size_t SOON = 4;
@@ -118,7 +119,7 @@ void Walk::stop() {
 }
 
 void Walk::go_on() {
-  at_once_ = EXPAND_AT_ONCE_LATER;
+  at_once_ = EXPAND_AT_ONCE_SURE;
   room_ = graph_.workrooms().take(ticket_);
   if (std::exchange(ticket_, Workrooms::NOBODY) != Workrooms::NOBODY) return;
   const auto mark = [this](Slot slot) { room_->met.insert({&slot, 1}, &slot); };
@@ -136,6 +137,7 @@ void Walk::begin(std::size_t ef) {
   // All of the beam has been expanded; nothing in `evicted_` is nearer than its last, so what comes out goes to its
   // end.
   next_ = beam_.size();
+  if (ef >= LONG_BEAM) at_once_ = EXPAND_AT_ONCE_SURE;
   capacity_ = std::max(ef, beam_.size() - head_);
   evicted_.take(capacity_ - (beam_.size() - head_), ~Key{0}, beam_);
   look_ahead();
