@@ -15,6 +15,7 @@ constexpr std::size_t BLOCK = 32;  // rows scored at once, where they lie apart
 // Rows that lie together are scored with those between them if of RUN so many are wanted.
 constexpr std::size_t RUN = 64;
 constexpr std::size_t RUN_MIN = 24;
+constexpr std::size_t LISTED = 512;  // words at a time
 
 // After the first batch, as many more are made sure of at once as were given out before, as each time costs a look at
 // all: at least one part in so many of all, which is little beside scoring them, and at most one in so many, lest a
@@ -73,18 +74,13 @@ void Scan::score_all(const View& view, const Allowed& allowed, const SlotSet* ex
     if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
     used = 0;
   };
-  for (std::size_t number = 0; number * RUN < view.limit; ++number) {
+  const auto score_word = [&](std::size_t number) {
     const auto first = static_cast<Slot>(number * RUN);
-    std::uint64_t bits = allowed.word(number);
-    if (bits != 0) bits = wanted(number, bits, view, except);
-    if (bits == 0) {
-      if (placed) sieve_.settle(first, 0);
-      continue;
-    }
+    std::uint64_t bits = wanted(number, allowed.word(number), view, except);
+    if (placed && bits == 0) return sieve_.settle(first, 0);
     if (placed || count_ones(bits) >= RUN_MIN) {
       score_rest();  // slots are scored in their order, which is that of equal distances
-      score_run(first, std::min<std::size_t>(RUN, view.limit - first), bits);
-      continue;
+      return score_run(first, std::min<std::size_t>(RUN, view.limit - first), bits);
     }
     for (; bits != 0; bits &= bits - 1) {
       const Slot slot = first + static_cast<Slot>(std::countr_zero(bits));
@@ -96,6 +92,16 @@ void Scan::score_all(const View& view, const Allowed& allowed, const SlotSet* ex
       std::copy_n(block.begin() + BLOCK, BLOCK, block.begin());
       used = BLOCK;
     }
+  };
+  // Whether anything of a word is allowed is anybody's guess: those of which it is are listed first, without a branch.
+  std::array<std::size_t, LISTED> numbers;
+  for (std::size_t number = 0; number * RUN < view.limit;) {
+    std::size_t listed = 0;
+    for (std::size_t i = 0; i < LISTED && number * RUN < view.limit; ++i, ++number) {
+      numbers[listed] = number;
+      listed += static_cast<std::size_t>(placed || allowed.word(number) != 0);
+    }
+    for (std::size_t i = 0; i < listed; ++i) score_word(numbers[i]);
   }
   score_rest();
 }

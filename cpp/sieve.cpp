@@ -17,6 +17,9 @@ constexpr std::size_t SAMPLED_MORE = 8;
 constexpr std::size_t ALL_SHARE = 4;
 // Where blocks are so many times what is wanted, the least of each tell how far away that is.
 constexpr std::size_t BLOCKS_SHARE = 2;
+// Where distances are few, so are blocks: then smaller groups tell.
+constexpr std::size_t GROUPS = 4 * Sieve::BLOCK;
+constexpr std::size_t GROUPED_MAX = 8192;
 
 constexpr float EVERYTHING = std::numeric_limits<float>::infinity();
 // Is not within any limit.
@@ -115,13 +118,31 @@ void Sieve::pass_block(std::size_t number, float before, std::vector<Key>& out) 
 float Sieve::limit_for(std::size_t count) {
   if (count == 0) return NOTHING;
   if (count * ALL_SHARE >= size_ - passed_) return EVERYTHING;
-  return count * BLOCKS_SHARE <= end_ / BLOCK ? limit_by_blocks(count) : limit_by_sample(count);
+  if (count * BLOCKS_SHARE <= end_ / BLOCK) return limit_by_blocks(count);
+  return count * BLOCKS_SHARE <= GROUPS && end_ <= GROUPED_MAX ? limit_by_groups(count) : limit_by_sample(count);
 }
 
 float Sieve::limit_by_blocks(std::size_t count) {
   ranked_.assign(least_.begin(), least_.begin() + static_cast<std::ptrdiff_t>(end_ / BLOCK));
   const auto at = ranked_.begin() + static_cast<std::ptrdiff_t>(count - 1);
   std::ranges::nth_element(ranked_, at);
+  return *at;
+}
+
+// As by blocks: the least of each group, of what has not passed; every GROUPS-th distance is of one group.
+float Sieve::limit_by_groups(std::size_t count) const {
+  std::array<float, GROUPS> least;
+  least.fill(EVERYTHING);
+  for (std::size_t start = 0; start < end_; start += BLOCK) {
+    float* const groups = least.data() + start % GROUPS;
+    const float* const distances = distances_.data() + start;
+    for (std::size_t i = 0; i < BLOCK; ++i) {
+      const bool less = (distances[i] > limit_) & (distances[i] < groups[i]);
+      groups[i] = less ? distances[i] : groups[i];
+    }
+  }
+  const auto at = least.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::ranges::nth_element(least, at);
   return *at;
 }
 

@@ -55,6 +55,7 @@ class Sieve {
 
   float limit_for(std::size_t count);
   float limit_by_blocks(std::size_t count);
+  float limit_by_groups(std::size_t count) const;
   float limit_by_sample(std::size_t count) const;
   void pass_block(std::size_t number, float before, std::vector<Key>& out);
 
