@@ -7,6 +7,8 @@ BUILT  := $(VENV)/.built
 DEV    := $(VENV)/.dev
 CPP    := $(wildcard cpp/*.cpp cpp/*.hpp)
 TOOLS  := "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
+# hnswlib comes as source, and nothing fetches what it is built with where Clew is built without isolation.
+PEER_TOOLS := "pybind11>=2.6" setuptools
 # Tests are compiled once and not by every worker of every run, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 # Directories of tests lie in memory where there is plenty: a sixth less time, which was waiting for the disk.
@@ -32,8 +34,11 @@ fix: $(DEV)  ## mend what ruff and clang-format can mend
 	$(RUN)/ruff format .
 	$(RUN)/clang-format -i $(CPP)
 bench: $(DEV)  ## the benchmarks behind README's figures
-	$(RUN)/pip install -q -e '.[bench]' --no-build-isolation && $(RUN)/python -m benchmarks
+	$(RUN)/pip install -q $(PEER_TOOLS)
+	$(RUN)/pip install -q -e '.[bench]' --no-build-isolation
+	$(RUN)/python -m benchmarks
 bench-full: $(DEV)  ## every benchmark beside every peer, and the plots: some hours
+	$(RUN)/pip install -q $(PEER_TOOLS)
 	$(RUN)/pip install -q -e '.[peers]' --no-build-isolation
 	$(RUN)/python -m benchmarks --full --engines all --out benchmarks/results/full.json
 	$(RUN)/python -m benchmarks http durable

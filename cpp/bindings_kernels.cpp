@@ -107,9 +107,9 @@ nb::tuple merged_keys(const std::string& name, const Array<Key>& sorted, const A
   const std::size_t count = sorted.size() + fresh.size();
   if (count > Steps::MERGED_MAX) throw std::invalid_argument("so many keys are not merged at once");
   if (fresh.size() == 0) throw std::invalid_argument("nothing is fresh");
-  auto [result, out] = new_array<Key, 1>({count});
-  const std::size_t first = steps.merge({sorted.data(), sorted.size()}, {fresh.data(), fresh.size()}, out);
-  return nb::make_tuple(result, first);
+  std::vector<Key> out(count + Steps::SPARE);
+  const std::size_t first = steps.merge({sorted.data(), sorted.size()}, {fresh.data(), fresh.size()}, out.data());
+  return nb::make_tuple(first_of(out, count), first);
 }
 
 // Which of the distances of a block are more than `before` and at most `limit`, bit by bit, and the least beyond.

@@ -3,7 +3,8 @@
 // worth
 //   of coarse and fine halves; `Sums`: a register of int32 with no_sums, add_products (of words) and store_totals;
 // `Bytes`: a register of BYTES uint8 or int8 with load_bytes, low_halves, high_halves, mixed (of halves: h (15 - h)),
-//   eight_times and add_byte_products (of uint8 and int8).
+//   add_bytes, eight_times and add_byte_products: of uint8 and int8, and more such after them; at most three, of which
+//   two are of halves and one is eight times two that are mixed.
 //
 // Four rows at a time: the query is loaded once for them, and their sums do not wait for each other.
 
@@ -43,12 +44,15 @@ void code_rows(const std::int16_t* query, const Halves* rows, std::size_t count,
 }
 
 struct CoarseDot {
-  static Sums step(Bytes halves, Bytes query, Sums sums) { return add_byte_products(halves, query, sums); }
+  static Sums step(Bytes low, Bytes high, Bytes first, Bytes second, Sums sums) {
+    return add_byte_products(sums, low, first, high, second);
+  }
 };
 
 struct CoarseSquared {
-  static Sums step(Bytes halves, Bytes query, Sums sums) {
-    return add_byte_products(mixed(halves), eight_times(), add_byte_products(halves, query, sums));
+  static Sums step(Bytes low, Bytes high, Bytes first, Bytes second, Sums sums) {
+    const Bytes both = add_bytes(mixed(low), mixed(high));
+    return add_byte_products(sums, low, first, high, second, both, eight_times());
   }
 };
 
@@ -62,7 +66,7 @@ inline void coarse_block(const std::int8_t* query, const std::uint8_t* const* ro
     const Bytes second = load_bytes(query + n + i, left);
     for (std::size_t r = 0; r < ROWS; ++r) {
       const Bytes row = load_bytes(rows[r] + i, left);
-      sums[r] = Op::step(high_halves(row), second, Op::step(low_halves(row), first, sums[r]));
+      sums[r] = Op::step(low_halves(row), high_halves(row), first, second, sums[r]);
     }
   }
   store_totals<ROWS>(sums, out);

@@ -118,9 +118,16 @@ inline std::int32_t total(Sums sums) {
   s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
   return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
 }
+// The four sums of four registers at once.
 template <std::size_t ROWS>
 inline void store_totals(const Sums* sums, std::int32_t* out) {
-  for (std::size_t r = 0; r < ROWS; ++r) out[r] = total(sums[r]);
+  if constexpr (ROWS == 1) {
+    out[0] = total(sums[0]);
+    return;
+  }
+  const __m256i abcd = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                   _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256(abcd, 1)));
 }
 
 using Bytes = __m256i;
@@ -132,10 +139,13 @@ inline Bytes mixed(Bytes halves) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(MIXED))),
                              halves);
 }
+inline Bytes add_bytes(Bytes a, Bytes b) { return _mm256_add_epi8(a, b); }
 inline Bytes eight_times() { return _mm256_set1_epi8(8); }
-// Pairs fit int16: no half is above 15, and nothing mixed above 56.
-inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) {
-  return add_products(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1), sums);
+inline Words pairs(Bytes a, Bytes b) { return _mm256_maddubs_epi16(a, b); }
+inline Words pairs(Bytes a, Bytes b, auto... others) { return _mm256_add_epi16(pairs(a, b), pairs(others...)); }
+// The sums of all their pairs fit int16.
+inline Sums add_byte_products(Sums sums, auto... factors) {
+  return add_products(pairs(factors...), _mm256_set1_epi16(1), sums);
 }
 
 #include "code_rows.inl"
@@ -204,9 +214,13 @@ inline Bytes high_halves(Bytes row) { return low_halves(_mm512_srli_epi16(row, 4
 inline Bytes mixed(Bytes halves) {
   return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(MIXED))), halves);
 }
+inline Bytes add_bytes(Bytes a, Bytes b) { return _mm512_add_epi8(a, b); }
 inline Bytes eight_times() { return _mm512_set1_epi8(8); }
-inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) {
-  return add_products(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1), sums);
+inline Words pairs(Bytes a, Bytes b) { return _mm512_maddubs_epi16(a, b); }
+inline Words pairs(Bytes a, Bytes b, auto... others) { return _mm512_add_epi16(pairs(a, b), pairs(others...)); }
+// The sums of all their pairs fit int16.
+inline Sums add_byte_products(Sums sums, auto... factors) {
+  return add_products(pairs(factors...), _mm512_set1_epi16(1), sums);
 }
 
 #include "code_rows.inl"
@@ -226,7 +240,10 @@ namespace avx512vnni {
 using namespace avx512;
 // These take the place of avx512's own.
 inline Sums add_products(Words a, Words b, Sums sums) { return _mm512_dpwssd_epi32(sums, a, b); }
-inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) { return _mm512_dpbusd_epi32(sums, a, b); }
+inline Sums add_byte_products(Sums sums) { return sums; }
+inline Sums add_byte_products(Sums sums, Bytes a, Bytes b, auto... others) {
+  return add_byte_products(_mm512_dpbusd_epi32(sums, a, b), others...);
+}
 
 #include "code_rows.inl"
 
@@ -270,7 +287,7 @@ inline void store_totals(const Sums* sums, std::int32_t* out) {
   for (std::size_t r = 0; r < ROWS; ++r) out[r] = vaddvq_s32(sums[r]);
 }
 
-// No half is above 15, and nothing mixed above 56: unsigned or signed, they are the same.
+// No half is above 15, and of what is mixed no sum of two above 112: unsigned or signed, they are the same.
 using Bytes = int8x16_t;
 constexpr std::size_t BYTES = 16;
 inline Bytes load_bytes(const void* p, std::size_t) { return vld1q_s8(static_cast<const std::int8_t*>(p)); }
@@ -279,9 +296,12 @@ inline Bytes high_halves(Bytes row) { return vreinterpretq_s8_u8(vshrq_n_u8(vrei
 inline Bytes mixed(Bytes halves) {
   return vqtbl1q_s8(vld1q_s8(reinterpret_cast<const std::int8_t*>(MIXED)), vreinterpretq_u8_s8(halves));
 }
+inline Bytes add_bytes(Bytes a, Bytes b) { return vaddq_s8(a, b); }
 inline Bytes eight_times() { return vdupq_n_s8(8); }
-inline Sums add_byte_products(Bytes a, Bytes b, Sums sums) {
-  return vpadalq_s16(vpadalq_s16(sums, vmull_s8(vget_low_s8(a), vget_low_s8(b))), vmull_high_s8(a, b));
+inline Sums add_byte_products(Sums sums) { return sums; }
+inline Sums add_byte_products(Sums sums, Bytes a, Bytes b, auto... others) {
+  sums = vpadalq_s16(vpadalq_s16(sums, vmull_s8(vget_low_s8(a), vget_low_s8(b))), vmull_high_s8(a, b));
+  return add_byte_products(sums, others...);
 }
 
 #include "code_rows.inl"
@@ -314,10 +334,10 @@ std::vector<Kernels> detect() {
                      avx512::coarse_rows<avx512::CoarseDot>, avx512::coarse_rows<avx512::CoarseSquared>,
                      &steps_avx512()});
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")) {
     found.push_back({"avx2", avx2::rows<avx2::Dot>, avx2::rows<avx2::Squared>, avx2::code_rows<avx2::CodeDot>,
                      avx2::code_rows<avx2::CodeSquared>, avx2::coarse_rows<avx2::CoarseDot>,
-                     avx2::coarse_rows<avx2::CoarseSquared>});
+                     avx2::coarse_rows<avx2::CoarseSquared>, &steps_avx2()});
   }
 #elif defined(__aarch64__)
   found.push_back({"neon", neon::rows<neon::Dot>, neon::rows<neon::Squared>, neon::code_rows<neon::CodeDot>,

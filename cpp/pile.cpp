@@ -24,14 +24,7 @@ std::size_t merge_sorted(Room<Key>& keys, std::size_t from, std::span<const Key>
   keys.resize(end + fresh.size());
   Key* const at = keys.data();
   for (std::size_t left = fresh.size(); left > 0; --left) {
-    // Without a branch: where a new key belongs is anybody's guess.
-    const Key* place = at + from;
-    for (std::size_t some = end - from; some > 0;) {
-      const std::size_t half = (some + 1) / 2;
-      place = place[half - 1] < fresh[left - 1] ? place + half : place;
-      some = some / 2;
-    }
-    const auto first = static_cast<std::size_t>(place - at);
+    const std::size_t first = from + rank_in({at + from, end - from}, fresh[left - 1]);
     std::copy_backward(at + first, at + end, at + end + left);
     at[first + left - 1] = fresh[left - 1];
     end = first;

@@ -241,8 +241,10 @@ void Walk::merge() {
 
 void Walk::merge_few() {
   Room<Key>& merged = room_->merged;
-  merged.resize(beam_.size() - head_ + room_->fresh.size());
+  const std::size_t count = beam_.size() - head_ + room_->fresh.size();
+  merged.resize(count + Steps::SPARE);
   const std::size_t first = steps_->merge(beam(), room_->fresh, merged.data());
+  merged.resize(count);
   if (merged.size() > capacity_) {
     if (may_go_on()) evicted_.push(std::span<const Key>(merged).subspan(capacity_));
     merged.resize(capacity_);

@@ -39,6 +39,16 @@ struct Steps {
   std::uint64_t (*within)(const float* distances, float before, float limit, float& least);
 };
 
+// How many of the sorted `keys` are less than `key`. By a factor: of a choice compilers make a branch here.
+inline std::size_t rank_in(std::span<const Key> keys, Key key) {
+  std::size_t rank = 0;
+  for (std::size_t some = keys.size(); some > 0; some /= 2) {
+    const std::size_t half = (some + 1) / 2;
+    rank += half * static_cast<std::size_t>(keys[rank + half - 1] < key);
+  }
+  return rank;
+}
+
 // ThreadSanitizer does not see what a whole register acquires: under it places are read one by one.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool READS_PLACES_AT_ONCE = false;
@@ -47,6 +57,7 @@ inline constexpr bool READS_PLACES_AT_ONCE = true;
 #endif
 
 #if defined(__x86_64__)
+const Steps& steps_avx2();
 const Steps& steps_avx512();
 #endif
 

@@ -1,10 +1,10 @@
-#include "steps.hpp"
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
 #include <limits>
+
+#include "steps.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
