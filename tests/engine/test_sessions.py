@@ -95,6 +95,24 @@ def test_the_sweep_runs_by_itself() -> None:
     engine.close()
 
 
+def test_queries_that_come_and_go_leave_the_sweep_asleep(
+    engine: Engine, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, woken = sessions_of(engine), []
+    monkeypatch.setattr(sessions._sweeper, "wake", lambda: woken.append(clock()))
+    for _ in range(5):
+        engine.execute(EndQuery(start(engine, 1.0, 0.0, max_idle_s=50)))
+        sessions.sweep()
+        clock.advance(1)
+    assert len(woken) == 1
+    start(engine, 1.0, 0.0, max_idle_s=5)
+    assert len(woken) == 2
+    clock.advance(5)
+    assert sessions.sweep() == 3600  # nothing is open
+    start(engine, 1.0, 0.0, max_idle_s=50)
+    assert len(woken) == 3
+
+
 def test_the_sweeping_thread_ends_with_the_engine() -> None:
     def sweepers() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name == "clew-sweep"]

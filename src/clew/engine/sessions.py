@@ -191,7 +191,7 @@ class Sessions:
             if ended:
                 with suppress(StorageError):  # they end again when the index is opened again
                     self._saved.end(ended)
-            return min(max(self._table.next_deadline() - now, SWEEP_MIN_S), SWEEP_MAX_S)
+            return min(max(self._table.next_deadline(now) - now, SWEEP_MIN_S), SWEEP_MAX_S)
 
     def settle(self) -> None:
         """What is saved takes no more of the disk than it must."""

@@ -20,7 +20,7 @@ class Table:
         self._sessions: dict[str, Session] = {}
         self._ended = Ended()
         self._last_number = 0
-        self._next_deadline = float("inf")  # as it was when it was asked for
+        self._next_deadline = float("inf")  # no query that is open has one before it
         self._closed = False
         self._lock = threading.Lock()  # never held while a query works
         # The query of a name, if it is open. Not a method around it: every batch is looked up.
@@ -48,14 +48,17 @@ class Table:
         self._last_number = max(self._last_number, number)
 
     def add(self, name: str, session: Session) -> bool:
-        """A query is open from now on. Whether its deadline is before the one that was last asked for. Raises
-        ClientError where the table is closed.
+        """A query is open from now on. Whether its deadline is before `next_deadline`, which it then becomes.
+        Raises ClientError where the table is closed.
         """
         with self._lock:
             if self._closed:
                 raise ClientError("the index is closed")
             self._sessions[name] = session
-            return session.deadline < self._next_deadline
+            first = session.deadline < self._next_deadline
+            if first:
+                self._next_deadline = session.deadline
+            return first
 
     def remove(self, name: str, session: Session, reason: str) -> None:
         """A query has ended, for a reason that its next call will say."""
@@ -86,11 +89,14 @@ class Table:
         with self._lock:
             return [(name, one) for name, one in self._sessions.items() if one.deadline <= now]
 
-    def next_deadline(self) -> float:
-        """The first deadline of all; infinite without any."""
+    def next_deadline(self, now: float) -> float:
+        """When to look at what idles; infinite without queries. That of a query stays when it has ended:
+        queries that come and go do not move it.
+        """
         with self._lock:
-            deadlines = (one.deadline for one in self._sessions.values())
-            self._next_deadline = min(deadlines, default=float("inf"))
+            if self._next_deadline <= now:
+                deadlines = (one.deadline for one in self._sessions.values())
+                self._next_deadline = min(deadlines, default=float("inf"))
             return self._next_deadline
 
     def close(self) -> list[Named]:
