@@ -16,6 +16,9 @@ namespace {
 constexpr std::size_t KEYS = 4;   // in a register
 constexpr std::size_t SLOTS = 8;  // in a register
 
+// Among so many sorted keys, how many are less than each of four is counted sooner than it is searched for.
+constexpr std::size_t COUNTED_MAX = 64;
+
 std::size_t count_of(int bits) { return static_cast<std::size_t>(std::popcount(static_cast<unsigned>(bits))); }
 
 // There is no instruction that moves some lanes together, or apart, but one that puts each lane in any place: these say
@@ -155,8 +158,7 @@ AVX2 std::size_t split(std::span<const Key> keys, Key limit, Key* below, Key* ot
 }
 
 // How many of `keys` are less than each of four.
-AVX2 __m256i ranks_among(std::span<const Key> keys, __m256i four) {
-  __m256i ranks = _mm256_setzero_si256();
+AVX2 __m256i ranks_among(std::span<const Key> keys, __m256i four, __m256i ranks) {
   for (const Key key : keys) ranks = _mm256_sub_epi64(ranks, _mm256_cmpgt_epi64(four, every(key)));
   return ranks;
 }
@@ -164,14 +166,17 @@ AVX2 __m256i ranks_among(std::span<const Key> keys, __m256i four) {
 AVX2 std::size_t merge(std::span<const Key> sorted, std::span<const Key> fresh, Key* out) {
   constexpr std::size_t BITS = 64;
   const std::size_t count = sorted.size() + fresh.size();
+  const bool counted = sorted.size() <= COUNTED_MAX;
   alignas(32) std::array<std::uint64_t, Steps::MERGED_MAX + KEYS> ranks;
   std::array<std::uint64_t, Steps::MERGED_MAX / BITS> taken{};
   for (std::size_t i = 0; i < fresh.size(); i += KEYS) {
     const __m256i four = turned(load_keys(fresh.data() + i, fresh.size() - i));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(ranks.data() + i), ranks_among(fresh, four));
+    __m256i among = ranks_among(fresh, four, _mm256_setzero_si256());
+    if (counted) among = ranks_among(sorted, four, among);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(ranks.data() + i), among);
   }
   for (std::size_t i = 0; i < fresh.size(); ++i) {
-    ranks[i] += rank_in(sorted, fresh[i]);
+    if (!counted) ranks[i] += rank_in(sorted, fresh[i]);
     taken[ranks[i] / BITS] |= std::uint64_t{1} << ranks[i] % BITS;
   }
   const Key* next = sorted.data();
