@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clew._core import Graph
+from clew._core import Cursor, Graph
 from clew.commands import Delete, UpsertArrays
 from clew.engine import generation as generation_module
-from clew.engine.calibrate import COST_MAX, COST_MIN, scan_cost
+from clew.engine.calibrate import COST_MAX, COST_MIN, SCANS, scan_cost
 from clew.engine.engine import Engine
 from clew.engine.generation import Generation
 from opening import FakeClock
@@ -100,6 +100,39 @@ def test_a_real_graph_has_a_cost_within_bounds() -> None:
         graph = linked_graph(2304, dimension)
         assert COST_MIN <= scan_cost(graph) <= COST_MAX
         assert graph.scan_cost == 0.25
+
+
+class RecordedGraph:
+    """A real graph, and the cursors that were opened on it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph, self.cursors = graph, list[Cursor]()
+        self.dimension, self.size, self.rows = graph.dimension, graph.size, graph.rows
+
+    @property
+    def scan_cost(self) -> float:
+        return self.graph.scan_cost
+
+    @scan_cost.setter
+    def scan_cost(self, value: float) -> None:
+        self.graph.scan_cost = value
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Cursor:
+        self.cursors.append(self.graph.cursor(*args, **kwargs))
+        return self.cursors[-1]
+
+
+@pytest.mark.parametrize("dimension", [64, 512])
+def test_the_scans_that_are_measured_go_by_codes(dimension: int) -> None:
+    graph: Any = RecordedGraph(linked_graph(4224, dimension))
+    assert graph.graph.coded
+    scan_cost(graph)
+    scans = [cursor for cursor in graph.cursors if cursor.scanning]
+    assert len(scans) == SCANS
+    for scan in scans:
+        by_codes = scan.scanned
+        scan.next(graph.size)  # so many that floats are quicker: a scan by codes starts over with them
+        assert scan.scanned > by_codes
 
 
 def test_it_is_measured_when_a_graph_is_linked_and_once_per_doubling(

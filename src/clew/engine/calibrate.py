@@ -14,6 +14,10 @@ from clew.commands import Floats
 # Several at places drawn at random, so that the rows are as far from the processor as they are for a query.
 SCAN_BYTES = 8 << 20
 SCANS = 4
+# Of fewer rows, or for many results of them, a scan reads floats (see `Cursor::scan_by`): what that costs is
+# not what a scan of all costs.
+ROWS_MIN = 4096
+SCAN_K = 1
 # Places are drawn among the first so many slots: the bitmap that names them stays at 256 KiB.
 SPREAD = 1 << 21
 
@@ -21,7 +25,7 @@ SPREAD = 1 << 21
 WALKS = 12
 EF, K = 64, 10
 
-# A ratio beyond these is a disturbance of the clock and not a property of the machine: 0.27 to 0.63 was
+# A ratio beyond these is a disturbance of the clock and not a property of the machine: 0.2 to 0.63 was
 # measured of 16 to 768 dimensions and 2,048 to 100,000 rows.
 COST_MIN, COST_MAX = 0.02, 3.0
 
@@ -37,7 +41,7 @@ def scan_cost(graph: Graph, clock: Callable[[], float] = time.thread_time) -> fl
     draw = np.random.default_rng(SEED)
     queries = graph.rows(draw.integers(graph.size, size=WALKS + SCANS, dtype=np.uint32))
     before = graph.scan_cost
-    rows = -(-SCAN_BYTES // (4 * graph.dimension * 64)) * 64
+    rows = max(ROWS_MIN, -(-SCAN_BYTES // (4 * graph.dimension * 64)) * 64)
     last = max(0, min(graph.size, SPREAD) - rows) // 64
     starts = draw.integers(last, endpoint=True, size=SCANS).tolist()
     try:
@@ -58,7 +62,7 @@ def scan_cost(graph: Graph, clock: Callable[[], float] = time.thread_time) -> fl
 
 def _per_distance(graph: Graph, query: Floats, clock: Callable[[], float]) -> float:
     cursor = graph.cursor(query, EF)
-    seconds = _timed(cursor, clock)
+    seconds = _timed(cursor, K, clock)
     return seconds / cursor.walked if cursor.walked and not cursor.scanning else np.inf
 
 
@@ -67,12 +71,12 @@ def _per_row(graph: Graph, query: Floats, start: int, words: int, clock: Callabl
     allowed = np.zeros(start + words, dtype=np.uint64)
     allowed[start:] = ~np.uint64(0)
     cursor = graph.cursor(query, allowed=allowed)
-    seconds = _timed(cursor, clock)
+    seconds = _timed(cursor, SCAN_K, clock)
     return seconds / cursor.scanned if cursor.scanned else np.inf
 
 
-def _timed(cursor: Cursor, clock: Callable[[], float]) -> float:
-    """Seconds until the first K results."""
+def _timed(cursor: Cursor, k: int, clock: Callable[[], float]) -> float:
+    """Seconds until the first k results."""
     started = clock()
-    cursor.next(K)
+    cursor.next(k)
     return clock() - started
