@@ -2,6 +2,7 @@
 // near enough and where it belongs is anybody's guess, so no branch depends on it.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -47,6 +48,15 @@ inline std::size_t rank_in(std::span<const Key> keys, Key key) {
     rank += half * static_cast<std::size_t>(keys[rank + half - 1] < key);
   }
   return rank;
+}
+
+// Puts each of `fresh` where its rank says, of which the bits of `taken` are set. Returns the first of these places.
+inline std::size_t put_fresh(std::span<const Key> fresh, const std::uint64_t* ranks, const std::uint64_t* taken,
+                             Key* out) {
+  for (std::size_t i = 0; i < fresh.size(); ++i) out[ranks[i]] = fresh[i];
+  std::size_t word = 0;
+  while (taken[word] == 0) ++word;
+  return word * 64 + static_cast<std::size_t>(std::countr_zero(taken[word]));
 }
 
 // ThreadSanitizer does not see what a whole register acquires: under it places are read one by one.

@@ -25,37 +25,25 @@ std::size_t count_of(int bits) { return static_cast<std::size_t>(std::popcount(s
 // where, for every choice of lanes. A key is two lanes of 32 bits.
 using Places = std::array<std::uint32_t, 8>;
 
-// The chosen lanes of WIDTH words first, in their order.
+// Of lanes of WIDTH words: with `apart` the first ones, in their order, where the chosen lanes are; else the chosen
+// ones first, in their order.
 template <std::size_t LANES, std::size_t WIDTH>
-constexpr std::array<Places, 1U << LANES> together() {
+constexpr std::array<Places, 1U << LANES> places_of(bool apart) {
   std::array<Places, 1U << LANES> table{};
   for (std::size_t chosen = 0; chosen < table.size(); ++chosen) {
-    std::size_t written = 0;
-    for (std::size_t lane = 0; lane < LANES; ++lane) {
-      if ((chosen >> lane & 1) == 0) continue;
-      for (std::size_t i = 0; i < WIDTH; ++i) table[chosen][written++] = static_cast<std::uint32_t>(WIDTH * lane + i);
-    }
-  }
-  return table;
-}
-
-// The first keys, in their order, where the chosen lanes are.
-constexpr std::array<Places, 1U << KEYS> apart() {
-  std::array<Places, 1U << KEYS> table{};
-  for (std::size_t chosen = 0; chosen < table.size(); ++chosen) {
     std::uint32_t next = 0;
-    for (std::size_t lane = 0; lane < KEYS; ++lane) {
-      if ((chosen >> lane & 1) == 0) continue;
-      table[chosen][2 * lane] = next++;
-      table[chosen][2 * lane + 1] = next++;
+    for (std::uint32_t word = 0; word < LANES * WIDTH; ++word) {
+      if ((chosen >> word / WIDTH & 1) == 0) continue;
+      (apart ? table[chosen][word] : table[chosen][next]) = apart ? next : word;
+      ++next;
     }
   }
   return table;
 }
 
-alignas(32) constexpr auto SLOTS_TOGETHER = together<SLOTS, 1>();
-alignas(32) constexpr auto KEYS_TOGETHER = together<KEYS, 2>();
-alignas(32) constexpr auto KEYS_APART = apart();
+alignas(32) constexpr auto SLOTS_TOGETHER = places_of<SLOTS, 1>(false);
+alignas(32) constexpr auto KEYS_TOGETHER = places_of<KEYS, 2>(false);
+alignas(32) constexpr auto KEYS_APART = places_of<KEYS, 2>(true);
 
 AVX2 __m256i put(__m256i values, const Places& places) {
   return _mm256_permutevar8x32_epi32(values, _mm256_load_si256(reinterpret_cast<const __m256i*>(places.data())));
@@ -186,10 +174,7 @@ AVX2 std::size_t merge(std::span<const Key> sorted, std::span<const Key> fresh, 
     store(out + i, put(load_keys(next, static_cast<std::size_t>(end - next)), KEYS_APART[free]));
     next += count_of(static_cast<int>(free));
   }
-  for (std::size_t i = 0; i < fresh.size(); ++i) out[ranks[i]] = fresh[i];
-  std::size_t word = 0;
-  while (taken[word] == 0) ++word;
-  return word * BITS + static_cast<std::size_t>(std::countr_zero(taken[word]));
+  return put_fresh(fresh, ranks.data(), taken.data(), out);
 }
 
 AVX2 std::uint64_t within(const float* distances, float before, float limit, float& least) {

@@ -116,10 +116,7 @@ AVX512 std::size_t merge(std::span<const Key> sorted, std::span<const Key> fresh
     _mm512_mask_storeu_epi64(out + i, free, _mm512_maskz_expandloadu_epi64(free, next));
     next += count_of(free);
   }
-  for (std::size_t i = 0; i < fresh.size(); ++i) out[ranks[i]] = fresh[i];
-  std::size_t word = 0;
-  while (taken[word] == 0) ++word;
-  return word * BITS + static_cast<std::size_t>(std::countr_zero(taken[word]));
+  return put_fresh(fresh, ranks.data(), taken.data(), out);
 }
 
 AVX512 std::uint64_t within(const float* distances, float before, float limit, float& least) {
