@@ -21,10 +21,13 @@ namespace {
 Key key_of(Slot slot, float distance) { return Key{ordered(distance)} << 32 | std::rotl(slot, 1); }
 Slot marked_slot(Key key) { return std::rotr(static_cast<Slot>(key), 1); }
 
+// The nearest whole number, halves to even. Without SSE4.1 std::nearbyint is a call.
+double rounded(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
+
 // The double nearest to the shortest decimal that reads back as `value`: 0.1F gives 0.1.
 //
-// At most nine digits are needed, and if n are enough so are n + 1: the fewest are found by bisection. Digits and
-// powers of ten are exact doubles here, so the last division rounds once, as a parser would.
+// At most nine digits are needed, and if n are enough so are n + 1. Most scores need seven or eight. Digits and powers
+// of ten are exact doubles here, so the last division rounds once, as a parser would.
 double shortest_double(float value) {
   const double x = std::abs(double{value});
   if (!(x >= 1e-6 && x < 1e9)) {  // rare: zero, very small, very large, not finite
@@ -33,17 +36,19 @@ double shortest_double(float value) {
     std::from_chars(text, std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr, result);
     return result;
   }
-  int magnitude = -6;  // of the first digit
+  int magnitude = -1;  // of the first digit
   while (x >= times_power_of_ten(1, magnitude + 1)) ++magnitude;
-  int fewest = 1;
-  for (int most = 9; fewest < most;) {
-    const int digits = (fewest + most) / 2;
+  while (x < times_power_of_ten(1, magnitude)) --magnitude;
+  const auto decimal = [&](int digits) {
     const int power = digits - 1 - magnitude;
-    const double rounded = times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power);
-    static_cast<float>(rounded) == std::abs(value) ? most = digits : fewest = digits + 1;
-  }
-  const int power = fewest - 1 - magnitude;
-  return std::copysign(times_power_of_ten(std::nearbyint(times_power_of_ten(x, power)), -power), double{value});
+    return times_power_of_ten(rounded(times_power_of_ten(x, power)), -power);
+  };
+  const auto reads_back = [&](double shorter) { return static_cast<float>(shorter) == std::abs(value); };
+  int digits = 8;
+  double result = decimal(digits);
+  if (!reads_back(result)) return std::copysign(decimal(9), double{value});
+  for (double shorter; digits > 1 && reads_back(shorter = decimal(digits - 1)); --digits) result = shorter;
+  return std::copysign(result, double{value});
 }
 
 nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>& values) {
@@ -169,8 +174,13 @@ nb::list Hits::named(const nb::list& names, const std::optional<std::string>& me
   // The names lie anywhere in memory: all are asked for before the first is waited for.
   const auto name_of = [&](Key key) { return PyList_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(marked_slot(key))); };
   for (const Key key : keys_) __builtin_prefetch(name_of(key), 1);
-  nb::list result;
-  for (const Key key : keys_) result.append(make(nb::handle(name_of(key)), score(distance_of(key), metric)));
+  auto result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(keys_.size())));
+  if (!result.is_valid()) throw nb::python_error();
+  Py_ssize_t place = 0;
+  for (const Key key : keys_) {
+    nb::object made = make(nb::handle(name_of(key)), score(distance_of(key), metric));
+    PyList_SET_ITEM(result.ptr(), place++, made.release().ptr());
+  }
   return result;
 }
 
