@@ -78,7 +78,7 @@ def linked_graph(n: int = LINKED_AT, dimension: int = 32) -> Graph:
     ("distance_s", "row_s", "cost"),
     [(2e-6, 1e-6, 0.5), (4e-6, 1e-6, 0.25), (1e-6, 1e-3, COST_MAX), (1e-3, 1e-6, COST_MIN)],
 )
-def test_the_cost_is_the_least_time_of_a_row_over_that_of_a_distance(
+def test_the_cost_is_the_time_of_a_row_over_that_of_a_distance_in_undisturbed_runs(
     distance_s: float, row_s: float, cost: float
 ) -> None:
     assert measured(TimedGraph(distance_s, row_s)) == pytest.approx(cost)
