@@ -30,6 +30,9 @@ class State(enum.Enum):
     STOPPED = "resumable query is stopped: make a new one to start over"
 
 
+_ACTIVE = State.ACTIVE  # the look-up of a member takes as long as a call
+
+
 class ResumableQuery:
     """The user's side of a resumable query: NEW, ACTIVE once started, then STOPPED.
 
@@ -70,7 +73,21 @@ class ResumableQuery:
 
     def fetch_next(self, additional_k: int = TOP_K_DEFAULT) -> list[QueryResult]:
         """At most `additional_k` further results; fewer only at the end, and [] ever after."""
-        return self._drive(self._fetch_next, additional_k)
+        call = self._call or self._sync_call()
+        with self._turn:
+            usual = self._state is _ACTIVE and self._uuid and not self._unread and self._lost is None
+            if not usual or type(additional_k) is not int or additional_k < 1:
+                return drive(self._fetch_next(additional_k), call)
+            # As `_batch`, without steps: they take as long as finding ten results.
+            command = self._lost = FetchNext(self._uuid, additional_k, self._arrived + 1)
+            try:
+                batch = call(command)
+            except ClientError as error:
+                self._refused(error)
+                raise
+            self._lost = None
+            self._arrived += 1
+            return batch
 
     def stop(self) -> str:
         """Give the query's resources back. "Success"."""
@@ -136,14 +153,9 @@ class ResumableQuery:
         return batch
 
     def _fetch_next(self, additional_k: int) -> Steps[list[QueryResult]]:
+        """What is left of earlier batches, and of further ones what is missing."""
         wanted = to_count(additional_k, "additional_k")
         self._require(State.ACTIVE)
-        if self._uuid and not self._unread and self._lost is None:
-            return self._batch(wanted)
-        return self._caught_up(wanted)
-
-    def _caught_up(self, wanted: int) -> Steps[list[QueryResult]]:
-        """What is left of earlier batches, and of further ones what is missing."""
         if not self._uuid:
             return []
         batch = self._unread[-wanted:][::-1]
@@ -163,17 +175,20 @@ class ResumableQuery:
 
     def _batch(self, wanted: int) -> Steps[list[QueryResult]]:
         """The next batch; that which did not arrive before, if there is one, as it was asked for then."""
-        command = self._lost or FetchNext(self._uuid, wanted, self._arrived + 1)
-        self._lost = command
+        command = self._lost = self._lost or FetchNext(self._uuid, wanted, self._arrived + 1)
         try:
             hits: list[QueryResult] = yield command
         except ClientError as error:
-            self._lost = None  # refused, so nothing was taken
-            self._noticed(error)
+            self._refused(error)
             raise
         self._lost = None
         self._arrived += 1
         return hits
+
+    def _refused(self, error: ClientError) -> None:
+        """The batch was refused, so nothing was taken."""
+        self._lost = None
+        self._noticed(error)
 
     def _stop(self) -> Steps[str]:
         self._require(State.ACTIVE)

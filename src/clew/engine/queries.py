@@ -8,7 +8,6 @@ from clew._core import scores
 from clew.commands import (
     DEFAULT_NAMESPACE,
     EndQuery,
-    FetchNext,
     Floats,
     Query,
     QueryArrays,
@@ -17,7 +16,6 @@ from clew.commands import (
 )
 from clew.engine.catalog import Catalog
 from clew.engine.check import (
-    RESULTS_MAX,
     require_count,
     require_dimension,
     require_halves,
@@ -39,6 +37,7 @@ class Queries:
     def __init__(self, catalog: Catalog, sessions: Sessions) -> None:
         self._catalog = catalog
         self._sessions = sessions
+        self.fetch_next = sessions.fetch  # not a method around it: a small batch feels every call
 
     def query(self, query: Query) -> list[QueryResult]:
         """The nearest records that match, nearest first."""
@@ -118,13 +117,6 @@ class Queries:
         stream, snapshot, query = opened(namespace.generation, query)
         started = self._sessions.start(query, namespace, snapshot, stream, command.max_idle_s)
         return started if started[0] else self.start(command)  # the namespace went meanwhile
-
-    def fetch_next(self, command: FetchNext) -> list[QueryResult]:
-        """The next results of a resumable query."""
-        n = command.additional_k
-        if type(n) is not int or not 1 <= n <= RESULTS_MAX:
-            require_count("additional_k", n)
-        return self._sessions.fetch(command.uuid, n, command.batch)
 
     def end(self, command: EndQuery) -> str:
         """Stop a resumable query."""

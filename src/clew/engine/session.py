@@ -33,7 +33,7 @@ class Session:
 
     __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_stream", "_tail",
                  "_threads", "_wall", "_yielded", "batch", "deadline", "lock", "max_idle_s", "namespace",
-                 "number", "query", "snapshot", "stopped")  # fmt: skip
+                 "number", "query", "snapshot", "stopped", "stream_bytes")  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Session:
         self.batch = 0 if place is None else place.batch  # the number of the last; that of the start is 0
         self.deadline = 0.0
         self.stopped = False
+        self.stream_bytes = 0  # memory that its stream takes; 0 without one
         self.lock = threading.Lock()
         self._saved = saved
         self._wall = wall
@@ -76,11 +77,12 @@ class Session:
 
     def start(self, n: int) -> list[QueryResult]:
         """The first n results. The caller saves the query before it returns them."""
-        hits = self._take(n)
-        results = self._results(hits)
+        stream, hits = self._seek(), self._take(n)
+        results = stream.results(hits, self.query.include)
         self._last = hits
+        self.stream_bytes = stream.bytes
         if self._saved.lasting:
-            self._last_packed = self._seek().packed(hits)
+            self._last_packed = stream.packed(hits)
         return results
 
     def place(self) -> Place:
@@ -104,6 +106,7 @@ class Session:
         except BaseException:
             self._ahead = [hits, *self._ahead]
             raise
+        self.stream_bytes = stream.bytes
         return results
 
     def put_back(self, results: list[QueryResult]) -> None:
@@ -117,11 +120,6 @@ class Session:
             self._return_later(ids)
 
     # -- the stream, which can be dropped
-
-    @property
-    def stream_bytes(self) -> int:
-        """Memory that its stream takes; 0 without one."""
-        return 0 if self._stream is None else self._stream.bytes
 
     @property
     def generation(self) -> Generation | None:
@@ -140,6 +138,7 @@ class Session:
             self._parts, _ = added(self._known_parts(), pack(rows))
             self._last_packed = self._stream.packed(self._last)
         self._stream, self._ahead, self._last, self._yielded = None, (), None, None
+        self.stream_bytes = 0
 
     def _seek(self) -> Stream:
         """The stream; made anew where there is none."""
@@ -147,6 +146,7 @@ class Session:
             self._stream = sought(
                 self.namespace, self.query, self.snapshot, Chosen(self._returned()), self._threads
             )
+            self.stream_bytes = self._stream.bytes
         return self._stream
 
     # -- below

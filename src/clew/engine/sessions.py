@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from clew.commands import Query
+from clew.commands import FetchNext, Query
 from clew.engine.background import Background
+from clew.engine.check import RESULTS_MAX, require_count
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 from clew.engine.saved import SavedQueries, SavedQuery
@@ -122,13 +123,16 @@ class Sessions:
         self._streams.used(session)
         return name, results
 
-    def fetch(self, name: str, n: int, batch: int | None = None) -> list[QueryResult]:
-        """The next n results of query `name`, or its last batch again; [] once it is exhausted."""
+    def fetch(self, command: FetchNext) -> list[QueryResult]:
+        """The next results of a query, or its last batch again; [] once it is exhausted."""
+        n, name = command.additional_k, command.uuid
+        if type(n) is not int or not 1 <= n <= RESULTS_MAX:
+            require_count("additional_k", n)
         session = self._table.find(name) or self._active(name)
         with session.lock:
             if session.stopped or session.namespace.gone or session.deadline <= self._clock():
                 self._require_active(name, session)
-            results = session.next(n, batch)
+            results = session.next(n, command.batch)
             session.deadline = self._clock() + session.max_idle_s
             if session.namespace.gone:  # while it worked, and its records with it
                 self._require_active(name, session)

@@ -29,17 +29,24 @@ class Streams:
 
     def used(self, session: Session) -> None:
         """A query was used, and may have grown. Its lock must not be held."""
+        size = session.stream_bytes
+        if size == self._bytes.get(session) and self._total <= self._bytes_max:
+            # One call into C, which the GIL makes atomic. A `suppress` would cost as much as all of the rest.
+            try:  # noqa: SIM105
+                self._bytes.move_to_end(session)
+            except KeyError:
+                pass  # it has ended meanwhile
+            return
         with self._lock:
             if session.stopped:
                 return
-            size = session.stream_bytes
             self._total += size - self._bytes.get(session, 0)
             self._bytes[session] = size
             self._bytes.move_to_end(session)
             surplus, dropped = self._total - self._bytes_max, []
             if surplus <= 0:
                 return
-            for other, held in self._bytes.items():
+            for other, held in list(self._bytes.items()):  # their order may change meanwhile
                 if surplus <= 0 or other is session:
                     break
                 dropped.append(other)
@@ -54,7 +61,7 @@ class Streams:
     def drop_those_of(self, generations: Sequence[Generation]) -> None:
         """Drop every stream that keeps one of these alive."""
         with self._lock:
-            those = [session for session in self._bytes if session.generation in generations]
+            those = [session for session in list(self._bytes) if session.generation in generations]
         self._drop(those)
 
     def _drop(self, sessions: Sequence[Session]) -> None:
