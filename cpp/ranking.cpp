@@ -15,16 +15,18 @@ namespace clew {
 namespace {
 
 constexpr std::size_t FEW = 128;            // up to so many are kept sorted while scanning for them
+constexpr std::size_t FEWEST = 32;          // up to so many, even where sorting all would be one stretch
 constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at least
 constexpr std::size_t STRETCH_GROWTH = 64;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
 constexpr std::size_t COMPARISON_SORT_MAX = 128;
-constexpr unsigned DIGIT = 9;                   // bits; the counts of longer digits cost more than they save
+// Bits of a digit. Longer ones tell more distances apart, but their counts have to be gone through: that pays from so
+// many keys on.
+constexpr unsigned DIGIT = 9;
+constexpr unsigned LONG_DIGIT = 11;
+constexpr std::size_t LONG_DIGITS_MIN = 8192;
 constexpr std::size_t LINE = 64 / sizeof(Key);  // keys of a line of memory
 constexpr Key EVERYTHING = ~Key{0};
-
-// How many keys have each value of a digit, and so where those of each begin.
-using Counts = std::array<std::uint32_t, (1 << DIGIT) + 1>;
 
 namespace plain {
 #include "ranking_sort.inl"
@@ -82,10 +84,10 @@ void Ranking::select(std::size_t count) {
   given_ = 0;
   const bool first = stretch_ == 0;
   stretch_ = first ? count : std::max({count, STRETCH_MIN, stretch_ * STRETCH_GROWTH});
-  if (first && count <= FEW) return select_few(count);
+  if (first && count <= FEW && (count <= FEWEST || count * STRETCH_GROWTH < rest_.size())) return select_few(count);
   const Key pivot = pivot_for(stretch_);
   if (pivot == EVERYTHING) {
-    if (!first) std::erase_if(rest_, [&](Key key) { return key <= floor_; });
+    if (given_stay_) std::erase_if(rest_, [&](Key key) { return key <= floor_; });
     sorted_.swap(rest_);
   } else {
     take_until(pivot);
@@ -107,6 +109,7 @@ void Ranking::take_until(Key pivot) {
     }
   }
   rest_.resize(kept);
+  given_stay_ = false;
 }
 
 // One pass that keeps the nearest `count` sorted; they stay in rest_, below floor_.
@@ -119,6 +122,7 @@ void Ranking::select_few(std::size_t count) {
     sorted_.insert(std::ranges::lower_bound(sorted_, key), key);
   }
   if (!sorted_.empty()) floor_ = sorted_.back();
+  given_stay_ = true;
 }
 
 // A key that about `count` of rest_ do not exceed, from a sample.
@@ -137,6 +141,7 @@ void Ranking::clear() {
   sorted_.clear();
   given_ = stretch_ = 0;
   floor_ = 0;
+  given_stay_ = false;
 }
 
 }  // namespace clew

@@ -37,11 +37,12 @@ class Ranking {
   void take_until(Key pivot);
   Key pivot_for(std::size_t count);
 
-  std::vector<Key> rest_;    // keys up to floor_ in it have been given out or are in sorted_
+  std::vector<Key> rest_;    // not in sorted_, nor given out; keys up to floor_ do not count
   std::vector<Key> sorted_;  // the next to give out, from given_ on
   std::size_t given_ = 0;
   std::size_t stretch_ = 0;
   Key floor_ = 0;
+  bool given_stay_ = false;  // keys up to floor_ are in rest_
 };
 
 }  // namespace clew
