@@ -133,6 +133,11 @@ class ThroughIndex(Engine):
         create = importlib.import_module("clew").Index
         self.index: Any = create(dimension=dimension, similarity_function=metric)
 
+    @property
+    def graph(self) -> Any:
+        """The graph of its vectors."""
+        return self.index._backend.engine._catalog.namespaces[""].generation.graph
+
     def build(self, vectors: Floats, threads: int = 1, column: Rows | None = None) -> None:
         ids = [str(row) for row in range(len(vectors))]
         metadata = None if column is None else [{"draw": value} for value in column.tolist()]
