@@ -15,7 +15,8 @@ namespace clew {
 namespace {
 
 constexpr std::size_t FEW = 128;            // up to so many are kept sorted while scanning for them
-constexpr std::size_t FEWEST = 32;          // up to so many, even where sorting all would be one stretch
+constexpr std::size_t FEWEST = 32;          // up to so many, however few there are in all; more than that
+constexpr std::size_t FEW_SHARE = 32;       // only among so many times as many: fewer are sorted sooner
 constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at least
 constexpr std::size_t STRETCH_GROWTH = 64;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
@@ -84,7 +85,7 @@ void Ranking::select(std::size_t count) {
   given_ = 0;
   const bool first = stretch_ == 0;
   stretch_ = first ? count : std::max({count, STRETCH_MIN, stretch_ * STRETCH_GROWTH});
-  if (first && count <= FEW && (count <= FEWEST || count * STRETCH_GROWTH < rest_.size())) return select_few(count);
+  if (first && count <= FEW && (count <= FEWEST || count * FEW_SHARE < rest_.size())) return select_few(count);
   const Key pivot = pivot_for(stretch_);
   if (pivot == EVERYTHING) {
     if (given_stay_) std::erase_if(rest_, [&](Key key) { return key <= floor_; });
