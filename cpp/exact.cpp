@@ -126,28 +126,13 @@ std::uint64_t Scan::wanted(std::size_t number, std::uint64_t bits, const View& v
   return bits;
 }
 
-// Scores the floats of slots that lie together. Four rows are scored at a time: those of one stretch would not be
-// fetched ahead as four stretches are, each of which the processor sees by itself. Of 512 bytes each, rows pass at 7 GB
-// and at 15 GB a second.
-void Scan::score_floats(Slot first, std::size_t count, float* out) const {
-  constexpr std::size_t STRETCHES = 4;
-  const auto place = [count](std::size_t i) {
-    return count == RUN ? i % STRETCHES * (RUN / STRETCHES) + i / STRETCHES : i;
-  };
-  std::array<Slot, RUN> slots;
-  std::array<float, RUN> distances;
-  for (std::size_t i = 0; i < count; ++i) slots[i] = first + static_cast<Slot>(place(i));
-  graph_.vectors().distances(query_, slots.data(), count, distances.data());
-  for (std::size_t i = 0; i < count; ++i) out[place(i)] = distances[i];
-}
-
 // Scores row after row, as they lie, also those that are not wanted: the processor sees by itself what comes next.
 void Scan::score_run(Slot first, std::size_t count, std::uint64_t wanted) {
   std::array<Slot, RUN> slots;
   std::array<float, RUN> listed;
   std::iota(slots.begin(), slots.end(), first);
   if (codes_ == nullptr) {
-    score_floats(first, count, listed.data());
+    graph_.vectors().distances(query_, slots.data(), count, listed.data());
     return keep({slots.data(), count}, listed.data(), wanted);
   }
   float* distances = sieve_.listed() ? listed.data() : sieve_.block(first);

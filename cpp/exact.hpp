@@ -62,7 +62,6 @@ class Scan {
   void score_all(const View& view, const Allowed& allowed, const SlotSet* except, bool placed);
   std::uint64_t wanted(std::size_t number, std::uint64_t bits, const View& view, const SlotSet* except) const;
   void prefetch(Slot slot) const;
-  void score_floats(Slot first, std::size_t count, float* out) const;
   void score_run(Slot first, std::size_t count, std::uint64_t wanted);
   void score(std::span<const Slot> slots);
   void keep(std::span<const Slot> slots, const float* distances, std::uint64_t wanted);
