@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "code_grid.hpp"
@@ -172,14 +171,18 @@ double Codes::error_along(std::span<const Slot> sample) const {
 void Codes::reserve(Slot count) {
   coarse_.reserve(count);
   fine_.reserve(count);
-  wild_.reserve(count);
+  wild_.reserve((std::size_t{count} + 63) / 64);
 }
 
 void Codes::encode(Slot slot) {
   const bool zero = vectors_.metric() == Metric::cosine && vectors_.length(slot) == 0;
   const Distance distance = write(slot, coarse_[slot], fine_[slot]);
-  if (distance.whole <= error_ && distance.coarse <= coarse_error_ && !zero) return;
-  *wild_[slot] = 1;
+  const bool tame = distance.whole <= error_ && distance.coarse <= coarse_error_ && !zero;
+  if (!tame) set_wild(slot);
+}
+
+void Codes::set_wild(Slot slot) {
+  wild_[slot / 64]->fetch_or(std::uint64_t{1} << slot % 64, std::memory_order_relaxed);
   wild_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -224,29 +227,11 @@ void Codes::coarse_distances(const CodedQuery& query, std::span<const std::uint8
   measure_rows(kernel, query.bytes, rows, coarse_.width(), query.coarse, out);
 }
 
-void Codes::coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const {
-  each_found<const std::uint8_t*>(
-      slots, count, out, [this](Slot slot) { return coarse_[slot]; },
-      [&](std::span<const std::uint8_t* const> rows, float* to) { coarse_distances(query, rows, to); });
-}
-
 void Codes::coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const {
   const std::uint8_t* rows[BLOCK];
   const std::uint8_t* row = coarse_[first];
   for (std::size_t i = 0; i < count; ++i) rows[i] = row + i * coarse_.width();
   coarse_distances(query, {rows, count}, out);
-}
-
-std::uint64_t Codes::wild(Slot first, std::size_t count) const {
-  const std::uint8_t* wild = wild_[first];
-  std::uint64_t bits = 0;
-  for (std::size_t i = 0; i < count; i += 8) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, wild + i, std::min<std::size_t>(8, count - i));
-    if (eight == 0) continue;
-    for (std::size_t j = i; j < std::min(i + 8, count); ++j) bits |= std::uint64_t{wild[j]} << j;
-  }
-  return bits;
 }
 
 void Codes::pair_distances(const CodedQuery& from, std::span<const Halves> rows, float* out) const {

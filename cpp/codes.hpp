@@ -60,12 +60,13 @@ class Codes {
   Slot end() const { return end_.load(std::memory_order_acquire); }
   void close(Slot end) { end_.store(end, std::memory_order_release); }
 
-  bool wild(Slot slot) const { return *wild_[slot] != 0; }
+  bool wild(Slot slot) const { return (wild_among(slot) >> slot % 64 & 1) != 0; }
+  // Bit i: slot i of the 64 that `slot` is among is wild.
+  std::uint64_t wild_among(Slot slot) const { return wild_[slot / 64]->load(std::memory_order_relaxed); }
   // How many rows encoded so far are wild.
   Slot wild_count() const { return wild_count_.load(std::memory_order_relaxed); }
-  std::size_t row_bytes() const { return 2 * coarse_.width() + 1; }
+  std::size_t row_bytes() const { return 2 * coarse_.width(); }
 
-  void prefetch_coarse(Slot slot) const { prefetch(coarse_[slot]); }
   // The coarse half of a row, which is on its way then.
   const std::uint8_t* fetch_coarse(Slot slot) const {
     const std::uint8_t* row = coarse_[slot];
@@ -82,10 +83,8 @@ class Codes {
   // Distances by which users rank, nearly; see Metric. The coarse ones REQUIRE query.coarse_usable.
   void distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const;
   void coarse_distances(const CodedQuery& query, std::span<const std::uint8_t* const> rows, float* out) const;
-  void coarse_distances(const CodedQuery& query, const Slot* slots, std::size_t count, float* out) const;
-  // The same of up to 64 slots from `first` on, which is a multiple of 64; and which of them are wild, bit by bit.
+  // The same of up to 64 slots from `first` on, which is a multiple of 64.
   void coarse_distances(const CodedQuery& query, Slot first, std::size_t count, float* out) const;
-  std::uint64_t wild(Slot first, std::size_t count) const;
 
   // Whether vectors can be linked by their codes: inner products cannot (see VectorStore::pair_distances).
   bool links() const { return vectors_.metric() != Metric::dot_product; }
@@ -105,6 +104,7 @@ class Codes {
   };
 
   explicit Codes(const VectorStore& vectors);
+  void set_wild(Slot slot);
   void learn_grid(std::span<const Slot> sample);
   void learn_errors(std::span<const Slot> sample, double nearest);
   double error_along(std::span<const Slot> sample) const;
@@ -123,7 +123,7 @@ class Codes {
   const Kernels& kernels_;
   Rows<std::uint8_t> coarse_;
   Rows<std::uint8_t> fine_;
-  Rows<std::uint8_t> wild_;
+  Rows<std::atomic<std::uint64_t>> wild_;  // a bit for each slot
   std::vector<float> mean_;
   float step_ = 0;
   double error_ = 0;

@@ -68,15 +68,17 @@ std::size_t Scan::start(const float* query, const View& view, const Allowed& all
 // Row after row where many of those that lie together are wanted, or all of them have a place in the sieve.
 void Scan::score_all(const View& view, const Allowed& allowed, const SlotSet* except, bool placed) {
   std::array<Slot, 2 * BLOCK> block;
+  std::array<const std::uint8_t*, 2 * BLOCK> rows;
   std::size_t used = 0;
   const auto score_rest = [&] {
-    if (used > 0) score({block.data(), std::min(used, BLOCK)});
-    if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK});
+    if (used > 0) score({block.data(), std::min(used, BLOCK)}, rows.data());
+    if (used > BLOCK) score({block.data() + BLOCK, used - BLOCK}, rows.data() + BLOCK);
     used = 0;
   };
   const auto score_word = [&](std::size_t number) {
     const auto first = static_cast<Slot>(number * RUN);
     std::uint64_t bits = wanted(number, allowed.word(number), view, except);
+    if (codes_ != nullptr) bits = set_aside(first, bits);
     if (placed && bits == 0) return sieve_.settle(first, 0);
     if (placed || count_ones(bits) >= RUN_MIN) {
       score_rest();  // slots are scored in their order, which is that of equal distances
@@ -84,12 +86,13 @@ void Scan::score_all(const View& view, const Allowed& allowed, const SlotSet* ex
     }
     for (; bits != 0; bits &= bits - 1) {
       const Slot slot = first + static_cast<Slot>(std::countr_zero(bits));
-      prefetch(slot);
-      block[used++] = slot;
+      block[used] = slot;
+      rows[used++] = ask(slot);
       if (used < block.size()) continue;
       // The second half is still on its way.
-      score({block.data(), BLOCK});
+      score({block.data(), BLOCK}, rows.data());
       std::copy_n(block.begin() + BLOCK, BLOCK, block.begin());
+      std::copy_n(rows.begin() + BLOCK, BLOCK, rows.begin());
       used = BLOCK;
     }
   };
@@ -106,12 +109,11 @@ void Scan::score_all(const View& view, const Allowed& allowed, const SlotSet* ex
   score_rest();
 }
 
-void Scan::prefetch(Slot slot) const {
-  if (codes_ == nullptr) {
-    graph_.vectors().prefetch(slot);
-  } else {
-    coarse_ ? codes_->prefetch_coarse(slot) : codes_->prefetch_whole(slot);
-  }
+// Asks for a row that is to be scored soon. Returns where its coarse half is, if it is to be scored by that.
+const std::uint8_t* Scan::ask(Slot slot) const {
+  if (coarse_) return codes_->fetch_coarse(slot);
+  codes_ != nullptr ? codes_->prefetch_whole(slot) : graph_.vectors().prefetch(slot);
+  return nullptr;
 }
 
 // Which of the slots from 64 * number on, that `bits` say are allowed, are to be scored.
@@ -141,24 +143,22 @@ void Scan::score_run(Slot first, std::size_t count, std::uint64_t wanted) {
   } else {
     codes_->distances(coded_, slots.data(), count, distances);
   }
-  const std::uint64_t tame = set_aside({slots.data(), count}, wanted, codes_->wild(first, count));
-  sieve_.listed() ? sieve_.add({slots.data(), count}, distances, tame) : sieve_.settle(first, tame);
+  sieve_.listed() ? sieve_.add({slots.data(), count}, distances, wanted) : sieve_.settle(first, wanted);
 }
 
-void Scan::score(std::span<const Slot> slots) {
+// Scores rows that have been asked for.
+void Scan::score(std::span<const Slot> slots, const std::uint8_t* const* rows) {
   std::array<float, BLOCK> distances;
   if (codes_ == nullptr) {
     graph_.vectors().distances(query_, slots.data(), slots.size(), distances.data());
     return keep(slots, distances.data(), ~std::uint64_t{0});
   }
-  std::uint64_t wild = 0;
   if (coarse_) {
-    codes_->coarse_distances(coded_, slots.data(), slots.size(), distances.data());
+    codes_->coarse_distances(coded_, {rows, slots.size()}, distances.data());
   } else {
     codes_->distances(coded_, slots.data(), slots.size(), distances.data());
   }
-  for (std::size_t i = 0; i < slots.size(); ++i) wild |= std::uint64_t{codes_->wild(slots[i])} << i;
-  sieve_.add(slots, distances.data(), set_aside(slots, ~std::uint64_t{0} >> (64 - slots.size()), wild));
+  sieve_.add(slots, distances.data(), ~std::uint64_t{0} >> (64 - slots.size()));
 }
 
 // Adds slot i to the ranking where bit i of `wanted` is set.
@@ -174,12 +174,13 @@ void Scan::keep(std::span<const Slot> slots, const float* distances, std::uint64
   keys.resize(static_cast<std::size_t>(at - keys.data()));
 }
 
-// Those of `wanted` that are wild are to be scored exactly. Returns the others.
-std::uint64_t Scan::set_aside(std::span<const Slot> slots, std::uint64_t wanted, std::uint64_t wild) {
-  for (std::uint64_t left = wanted & wild; left != 0; left &= left - 1) {
-    block_.push_back(make_key(0, slots[static_cast<std::size_t>(std::countr_zero(left))]));
+// Slot first + i where bit i is set: those that are wild are to be scored exactly. Returns the others.
+std::uint64_t Scan::set_aside(Slot first, std::uint64_t bits) {
+  const std::uint64_t wild = bits & codes_->wild_among(first);
+  for (std::uint64_t left = wild; left != 0; left &= left - 1) {
+    block_.push_back(make_key(0, first + static_cast<Slot>(std::countr_zero(left))));
   }
-  return wanted & ~wild;
+  return bits ^ wild;
 }
 
 void Scan::next(std::size_t count, std::vector<Key>& out) {

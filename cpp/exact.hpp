@@ -61,11 +61,11 @@ class Scan {
  private:
   void score_all(const View& view, const Allowed& allowed, const SlotSet* except, bool placed);
   std::uint64_t wanted(std::size_t number, std::uint64_t bits, const View& view, const SlotSet* except) const;
-  void prefetch(Slot slot) const;
+  const std::uint8_t* ask(Slot slot) const;
   void score_run(Slot first, std::size_t count, std::uint64_t wanted);
-  void score(std::span<const Slot> slots);
+  void score(std::span<const Slot> slots, const std::uint8_t* const* rows);
   void keep(std::span<const Slot> slots, const float* distances, std::uint64_t wanted);
-  std::uint64_t set_aside(std::span<const Slot> slots, std::uint64_t wanted, std::uint64_t wild);
+  std::uint64_t set_aside(Slot first, std::uint64_t bits);
   const Measure& measure() const { return coarse_ ? coded_.coarse : coded_.whole; }
   std::size_t lot(std::size_t count) const;
   void approach(std::size_t count);

@@ -1,14 +1,8 @@
 #include "image.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <vector>
 
 #include "image_file.hpp"
@@ -141,7 +135,8 @@ void Image::write_codes(const Codes& codes, const View& view, ImageWriter& file,
   header.sections[MEAN] = file.bytes({mean, mean + codes.mean_.size() * sizeof(float)});
   header.sections[COARSE] = file.rows(codes.coarse_, view.limit);
   header.sections[FINE] = file.rows(codes.fine_, view.limit);
-  header.sections[WILD] = file.rows(codes.wild_, view.limit);
+  header.sections[WILD] =
+      file.rows_of<std::uint8_t>(1, view.limit, [&](Slot slot, std::uint8_t* out) { *out = codes.wild(slot) ? 1 : 0; });
 }
 
 std::unique_ptr<Graph> Image::read(ImageReader& file, bool mapped, std::string& note) {
@@ -206,10 +201,12 @@ void Image::read_codes(Graph& graph, const Header& header, ImageReader& file) {
   const auto limit = static_cast<Slot>(header.limit);
   file.rows(header.sections[COARSE], codes->coarse_, limit);
   file.rows(header.sections[FINE], codes->fine_, limit);
-  file.rows(header.sections[WILD], codes->wild_, limit);
-  Slot wild = 0;
-  for (Slot slot = 0; slot < limit; ++slot) wild += *codes->wild_[slot] != 0 ? 1 : 0;
-  codes->wild_count_ = wild;
+  Rows<std::uint8_t> wild(1);
+  file.rows(header.sections[WILD], wild, limit);
+  codes->reserve(limit);
+  for (Slot slot = 0; slot < limit; ++slot) {
+    if (*wild[slot] != 0) codes->set_wild(slot);
+  }
   graph.codes_ = std::move(codes);
 }
 
