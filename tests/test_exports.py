@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import pickle
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -30,6 +32,24 @@ def test_all_names_everything_public_and_only_what_is_there() -> None:
     assert public <= set(clew.__all__)
     for name in clew.__all__:
         assert getattr(clew, name) is not None
+
+
+def test_every_error_crosses_processes() -> None:
+    made = [errors.ServerError("d", 502), errors.Corruption("f", "e", "g"), errors.TransportError("t", True)]
+    for name in vars(errors):
+        kind = getattr(errors, name)
+        if isinstance(kind, type) and issubclass(kind, errors.ClewError) and kind not in map(type, made):
+            made.append(kind(name))
+    for error in made:
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def test_an_index_says_where_it_is(tmp_path: Path) -> None:
+    assert repr(Index()) == "<Index :memory:>"
+    with Index(tmp_path / "films") as index:
+        assert repr(index) == f"<Index {tmp_path / 'films'}>"
+    assert repr(AsyncIndex("http://host/films", "secret")) == "<AsyncIndex http://host/films>"
 
 
 def test_every_error_can_be_imported_from_the_package() -> None:

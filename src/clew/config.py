@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import enum
+import operator
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from clew.errors import ClientError
-from clew.types import Embedder, IndexType, Metric, SparseEncoder
+from clew.types import Durability, Embedder, IndexType, Metric, SparseEncoder
 
 # The first that is set wins. The second names are those of the Upstash SDKs, so that what is
 # configured for them works here.
@@ -17,6 +18,8 @@ URL_VARIABLES = ("CLEW_URL", "UPSTASH_VECTOR_REST_URL")
 TOKEN_VARIABLES = ("CLEW_TOKEN", "UPSTASH_VECTOR_REST_TOKEN")
 
 MEMORY = ":memory:"
+# As of a URL whose scheme was left out: "localhost:8080/films".
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(/|$)")
 RETRIES_DEFAULT = 3
 RETRY_INTERVAL_S_DEFAULT = 1.0
 # A write is answered once it is indexed, which takes a while for thousands of records.
@@ -24,17 +27,6 @@ TIMEOUT_S_DEFAULT = 120.0
 
 Location = str | os.PathLike[str]
 M = TypeVar("M")
-
-
-class Durability(enum.StrEnum):
-    """When a write to a directory is acknowledged.
-
-    full: once the disk has it: it survives the loss of power. normal: once the system has it: it survives a
-    crash or kill of the process; a loss of power may take the last writes, and leaves the index whole.
-    """
-
-    FULL = "full"
-    NORMAL = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +47,11 @@ class Settings:
     retries: int = RETRIES_DEFAULT
     retry_interval_s: float = RETRY_INTERVAL_S_DEFAULT
     timeout_s: float = TIMEOUT_S_DEFAULT
+
+    @property
+    def location(self) -> str:
+        """What `Index` would take for its first argument."""
+        return self.url or self.directory or MEMORY
 
 
 def resolve(
@@ -86,9 +83,11 @@ def resolve(
     remote = where.startswith(("http://", "https://"))
     if url is not None and not remote:
         raise ClientError(f"url is {url!r}; expected one that starts with http:// or https://")
-    if remote and not _has_host(where):
+    if remote and not _names_server(where):
         name = "location" if location is not None else "url"
-        raise ClientError(f"{name} is {where!r}; expected the name of a server after http:// or https://")
+        raise ClientError(
+            f"{name} is {where!r}; expected the name of a server, and perhaps a port, after http:// or https://"
+        )
     if not isinstance(read_only, bool):
         raise ClientError(f"read_only is {read_only!r}; expected True or False")
     if not (mapped is None or isinstance(mapped, bool)):
@@ -103,7 +102,7 @@ def resolve(
         )
     return Settings(
         url=where if remote else None,
-        token=token or _first(TOKEN_VARIABLES, environment) if remote else None,
+        token=_token(token or _first(TOKEN_VARIABLES, environment)) if remote else None,
         directory=None if remote or where == MEMORY else where,
         dimension=_dimension(dimension),
         metric=_metric(similarity_function),
@@ -148,7 +147,7 @@ def _where(location: Location | None, url: str | None) -> str | None:
         return url
     if url is not None:
         raise ClientError(f"both a location ({location!r}) and url ({url!r}) are given; expected one of them")
-    where = os.fspath(location) if isinstance(location, str | os.PathLike) else None
+    where = os.path.expanduser(location) if isinstance(location, str | os.PathLike) else None
     if where == "":
         raise ClientError("location is ''; leave it out for an index in memory")
     if (
@@ -160,16 +159,32 @@ def _where(location: Location | None, url: str | None) -> str | None:
             f"location is {location!r}; expected a directory, a URL that starts with http:// or https://,"
             f" or {MEMORY!r}"
         )
+    if _HOST_AND_PORT.match(where):
+        raise ClientError(
+            f"location is {location!r}; expected 'http://{where}' for that server, "
+            f"or './{where}' for a directory"
+        )
     return where
 
 
-def _has_host(url: str) -> bool:
+def _names_server(url: str) -> bool:
     from urllib.parse import urlsplit  # here, as only the index of a server need wait for it
 
     try:
-        return bool(urlsplit(url).hostname)
-    except ValueError:  # as of "http://[::1"
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:  # as of "http://[::1" or "http://host:x"
         return False
+
+
+def _token(token: str | None) -> str | None:
+    """Without the line break of a file it was read from. No error shows it."""
+    if token is None:
+        return None
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ClientError("token has characters that no header can carry; expected printable ASCII")
+    return token
 
 
 def _first(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:
@@ -179,8 +194,10 @@ def _first(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None
 def _dimension(dimension: int | None) -> int | None:
     if dimension is None:
         return None
-    if isinstance(dimension, int) and not isinstance(dimension, bool) and dimension >= 1:
-        return dimension
+    if hasattr(dimension, "__index__") and not isinstance(dimension, bool):
+        value = operator.index(dimension)  # NumPy's ints too
+        if value >= 1:
+            return value
     raise ClientError(f"dimension is {dimension!r}; expected an int of at least 1")
 
 

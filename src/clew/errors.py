@@ -1,4 +1,7 @@
-"""Every error that Clew raises, and the HTTP status that stands for it on the wire.
+"""Every error that Clew raises, and the HTTP status of each.
+
+On the wire a plain ClientError is 422: 400 is left for bodies that cannot be read, as some SDKs take it for
+success.
 
 ClewError
 +-- ClientError            400  the caller can fix it: arguments, state, stopped query
@@ -82,6 +85,9 @@ class ServerError(ClewError):
         self.detail = detail
         self.status = status
 
+    def __reduce__(self) -> tuple[type[ServerError], tuple[str, int]]:
+        return type(self), (self.detail, self.status)  # as errors cross processes by what they were made of
+
 
 class TransportError(ClewError):
     """The network failed; `retry_is_safe` is false when the command may have been carried out."""
@@ -105,6 +111,9 @@ class Corruption(StorageError):
         self.file = file
         self.expected = expected
         self.found = found
+
+    def __reduce__(self) -> tuple[type[Corruption], tuple[str, str, str]]:
+        return type(self), (self.file, self.expected, self.found)
 
 
 class AlreadyOpen(StorageError):

@@ -38,6 +38,17 @@ class MetadataUpdateMode(enum.StrEnum):
     PATCH = "PATCH"
 
 
+class Durability(enum.StrEnum):
+    """When a write to a directory is acknowledged.
+
+    full: once the disk has it: it survives the loss of power. normal: once the system has it: it survives a
+    crash or kill of the process; a loss of power may take the last writes, and leaves the index whole.
+    """
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
 class WeightingStrategy(enum.StrEnum):
     """How the values of a sparse query are weighted."""
 
@@ -175,7 +186,7 @@ class SparseIndexInfo(Fields):
 
 
 class InfoResult(Fields):
-    """Counts, size in bytes and kind of an index, and its namespaces by name."""
+    """Counts and kind of an index, the bytes that its records take, and its namespaces by name."""
 
     vector_count: int
     pending_vector_count: int
@@ -198,12 +209,12 @@ class QueryRequest(TypedDict, total=False):
     include_vectors: bool
     include_metadata: bool
     include_data: bool
-    filter: str
-    weighting_strategy: WeightingStrategy
-    fusion_algorithm: FusionAlgorithm
-    query_mode: QueryMode
-    fusion_window: int
-    dense_weight: float
+    filter: str | None
+    weighting_strategy: WeightingStrategy | str | None
+    fusion_algorithm: FusionAlgorithm | str | None
+    query_mode: QueryMode | str | None
+    fusion_window: int | None
+    dense_weight: float | None
 
 
 class Embedder(Protocol):

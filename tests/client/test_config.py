@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clew import AsyncIndex, ClientError, Index, Metric
@@ -34,6 +35,9 @@ UPSTASH = {"UPSTASH_VECTOR_REST_URL": "https://upstash", "UPSTASH_VECTOR_REST_TO
         ({}, {**UPSTASH, **SERVER}, Settings(url="http://clew/a", token="c")),
         ({"token": "t"}, SERVER, Settings(url="http://clew/a", token="t")),
         ({}, {"CLEW_URL": ""}, Settings()),
+        ({"token": "t\n"}, SERVER, Settings(url="http://clew/a", token="t")),
+        ({"location": "~/films"}, {}, Settings(directory=str(Path.home() / "films"))),
+        ({"dimension": np.int64(3)}, {}, Settings(dimension=3)),
         ({"dimension": 3, "similarity_function": "DOT_PRODUCT"}, {}, Settings(dimension=3,
         metric=Metric.DOT_PRODUCT)),
         ({"url": "http://h", "retries": 5, "retry_interval": 0.1, "timeout": 7}, {},
@@ -55,6 +59,10 @@ def test_a_keyword_wins_over_the_environment_and_that_over_memory(
         "token is for a server"),
         ({"dimension": 0}, "dimension is 0"), ({"dimension": True}, "dimension is True"),
         ({"dimension": "3"}, "dimension is '3'"),
+        ({"location": "localhost:8080"}, "location is 'localhost:8080'; expected 'http://localhost:8080'"),
+        ({"location": "http://host:x"}, "location is 'http://host:x'; expected the name of a server"),
+        ({"location": "http://u:p@host"}, "location is 'http://u:p@host'; expected the name of a server"),
+        ({"location": "http://host", "token": "geheim\u00fc"}, "token has characters"),
         ({"location": "ftp://host/index"}, "location is 'ftp://host/index'; expected a directory, a URL"),
         ({"location": "HTTP://host"}, "location is 'HTTP://host'"),
         ({"location": "http:///index"}, "location is 'http:///index'; expected the name of a server"),

@@ -129,6 +129,12 @@ def test_tries_come_to_an_end() -> None:
     assert len(line.seen) == 3
 
 
+def test_an_answer_that_cannot_be_unpacked_is_a_failure_of_the_network() -> None:
+    line = Line(httpx.DecodingError("not gzip"), 99, b"")
+    with pytest.raises(TransportError, match="DecodingError: not gzip"):
+        index_over(line).info()
+
+
 @pytest.mark.parametrize(
     ("status", "content", "kind", "text"),
     [

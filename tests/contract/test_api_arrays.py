@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -46,9 +48,20 @@ def test_more_rows_than_one_command_carries(
     n = 2_100
     rows = np.random.default_rng(9).standard_normal((n, 2)).astype(np.float32)
     index.upsert_arrays(range(n), rows, progress=True)
+    assert capsys.readouterr() == ("", "")  # nobody looks at a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    index.upsert_arrays(range(n), rows, progress=True)
     assert index.info().vector_count == n
-    assert f"{n}/{n}" in capsys.readouterr().out.replace(" ", "")
+    out, err = capsys.readouterr()
+    assert (out, f"{n}/{n}" in re.sub(r"\x1b\[[0-9;]*m| ", "", err)) == ("", True)
     assert index.query(rows[-1], top_k=1)[0].score == 1.0
+
+
+def test_no_rows_are_rows_too(index: Index) -> None:
+    assert index.upsert_arrays([], []) == "Success"
+    index.upsert_arrays(IDS[:2], ROWS[:2])
+    assert index.query_arrays([]) == ([], [])
+    assert index.query_arrays(np.zeros((0, 9))) == ([], [])
 
 
 def test_bad_arrays_leave_the_index_as_it_was(index: Index) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from clew.engine.engine import Engine
 from clew.engine.lock import LOCK_FILE
-from clew.errors import AlreadyOpen, StorageError
+from clew.errors import AlreadyOpen, ClientError, StorageError
 
 HOLD = """
 import sys
@@ -38,10 +37,16 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> Non
 
 def test_one_process_cannot_open_a_directory_twice(tmp_path: Path) -> None:
     engine = Engine.open(tmp_path)
-    with pytest.raises(AlreadyOpen, match=f"in process {os.getpid()}"):
+    with pytest.raises(AlreadyOpen, match="already open in this process: close"):
         Engine.open(tmp_path)
     engine.close()
     Engine.open(tmp_path).close()
+
+
+def test_to_read_where_there_is_no_index_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match="holds no index"):
+        Engine.open(tmp_path, read_only=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_open_lets_go_of_the_directory(tmp_path: Path) -> None:

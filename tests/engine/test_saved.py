@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from clew.commands import Query
-from clew.config import Durability
 from clew.engine.saved import Place, SavedQuery
 from clew.engine.snapshot import Snapshot
 from clew.engine.sqlite_file import LOOK_EVERY
 from clew.engine.sqlite_queries import QUERIES_FILE, SqliteQueries, opened_queries
 from clew.errors import StorageError
+from clew.types import Durability
 
 MANY = 8
 

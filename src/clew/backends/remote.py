@@ -35,7 +35,7 @@ CLOSED = "the index is closed"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 # A request to be sent, or seconds to be waited; the response comes back.
-_Exchange = Generator[Request | float, "httpx.Response | httpx.TransportError | None", T]
+_Exchange = Generator[Request | float, "httpx.Response | httpx.RequestError | None", T]
 
 
 class RemoteBackend:
@@ -62,7 +62,7 @@ class RemoteBackend:
 
     def _exchange(self, command: Command[Any]) -> Any:
         steps = _exchange(command, self._settings)
-        reply: httpx.Response | httpx.TransportError | None = None
+        reply: httpx.Response | httpx.RequestError | None = None
         try:
             while True:
                 asked = steps.send(reply)
@@ -74,7 +74,7 @@ class RemoteBackend:
                     raise ClientError(CLOSED)
                 try:
                     reply = self._http.post(asked.path, content=asked.body)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     reply = error
         except StopIteration as done:
             return done.value
@@ -98,7 +98,7 @@ class AsyncRemoteBackend:
 
     async def _exchange(self, command: Command[Any]) -> Any:
         steps = _exchange(command, self._settings)
-        reply: httpx.Response | httpx.TransportError | None = None
+        reply: httpx.Response | httpx.RequestError | None = None
         try:
             while True:
                 asked = steps.send(reply)
@@ -110,7 +110,7 @@ class AsyncRemoteBackend:
                     raise ClientError(CLOSED)
                 try:
                     reply = await self._http.post(asked.path, content=asked.body)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     reply = error
         except StopIteration as done:
             return done.value

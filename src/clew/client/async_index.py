@@ -20,13 +20,13 @@ from clew.config import (
     RETRIES_DEFAULT,
     RETRY_INTERVAL_S_DEFAULT,
     TIMEOUT_S_DEFAULT,
-    Durability,
     Location,
     from_env,
     resolve,
 )
 from clew.types import (
     DeleteResult,
+    Durability,
     Embedder,
     FetchResult,
     FusionAlgorithm,
@@ -89,7 +89,7 @@ class AsyncIndex:
             retry_interval=retry_interval,
             timeout=timeout,
         )
-        self._carry_by(open_async_backend(settings))
+        self._carry_by(open_async_backend(settings), settings.location)
 
     @classmethod
     def from_env(
@@ -101,18 +101,22 @@ class AsyncIndex:
     ) -> Self:
         """The index on the server that the environment names."""
         settings = from_env(retries=retries, retry_interval=retry_interval, timeout=timeout)
-        return cls.over(open_async_backend(settings))
+        return cls.over(open_async_backend(settings), settings.location)
 
     @classmethod
-    def over(cls, backend: AsyncBackend) -> Self:
-        """An index whose commands `backend` carries."""
+    def over(cls, backend: AsyncBackend, location: str = "") -> Self:
+        """An index whose commands `backend` carries; `location` is shown by `repr`."""
         index = cls.__new__(cls)
-        index._carry_by(backend)
+        index._carry_by(backend, location)
         return index
 
-    def _carry_by(self, backend: AsyncBackend) -> None:
+    def _carry_by(self, backend: AsyncBackend, location: str) -> None:
         self._backend = backend
         self._call = backend.call
+        self._location = location
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._location}>"
 
     async def upsert(self, vectors: Iterable[RecordLike], namespace: str = "") -> str:
         """As `Index.upsert`."""
@@ -138,14 +142,14 @@ class AsyncIndex:
         top_k: int = 10,
         include_vectors: bool = False,
         include_metadata: bool = False,
-        filter: str = "",
+        filter: str | None = "",
         data: str | None = None,
         namespace: str = "",
         include_data: bool = False,
         sparse_vector: SparseLike | None = None,
-        weighting_strategy: WeightingStrategy | None = None,
-        fusion_algorithm: FusionAlgorithm | None = None,
-        query_mode: QueryMode | None = None,
+        weighting_strategy: WeightingStrategy | str | None = None,
+        fusion_algorithm: FusionAlgorithm | str | None = None,
+        query_mode: QueryMode | str | None = None,
         fusion_window: int | None = None,
         dense_weight: float | None = None,
     ) -> list[QueryResult]:
@@ -181,15 +185,15 @@ class AsyncIndex:
         top_k: int = 10,
         include_vectors: bool = False,
         include_metadata: bool = False,
-        filter: str = "",
+        filter: str | None = "",
         data: str | None = None,
         namespace: str = "",
         include_data: bool = False,
         max_idle: float = 3600,
         sparse_vector: SparseLike | None = None,
-        weighting_strategy: WeightingStrategy | None = None,
-        fusion_algorithm: FusionAlgorithm | None = None,
-        query_mode: QueryMode | None = None,
+        weighting_strategy: WeightingStrategy | str | None = None,
+        fusion_algorithm: FusionAlgorithm | str | None = None,
+        query_mode: QueryMode | str | None = None,
         fusion_window: int | None = None,
         dense_weight: float | None = None,
     ) -> ResumableQuery:
@@ -299,7 +303,7 @@ class AsyncIndex:
         vectors: NDArray[Any] | Sequence[Sequence[float]],
         top_k: int = 10,
         *,
-        filter: str = "",
+        filter: str | None = "",
         namespace: str = "",
     ) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
         """As `Index.query_arrays`."""

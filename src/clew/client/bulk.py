@@ -91,9 +91,12 @@ def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
         yield lambda rows: None
         return
     # Imported here: rich takes longer to import than the rest of clew.
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    watched = console.is_terminal or console.is_jupyter
     columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=console, disable=not watched) as bar:
         task = bar.add_task("", total=total)
         yield lambda rows: bar.advance(task, rows)

@@ -20,13 +20,13 @@ from clew.config import (
     RETRIES_DEFAULT,
     RETRY_INTERVAL_S_DEFAULT,
     TIMEOUT_S_DEFAULT,
-    Durability,
     Location,
     from_env,
     resolve,
 )
 from clew.types import (
     DeleteResult,
+    Durability,
     Embedder,
     FetchResult,
     FusionAlgorithm,
@@ -108,7 +108,7 @@ class Index:
             retry_interval=retry_interval,
             timeout=timeout,
         )
-        self._carry_by(open_backend(settings))
+        self._carry_by(open_backend(settings), settings.location)
 
     @classmethod
     def from_env(
@@ -118,27 +118,32 @@ class Index:
         timeout: float = TIMEOUT_S_DEFAULT,
         allow_telemetry: bool = False,
     ) -> Self:
-        """The index on the server that the environment names."""
+        """The index on the server that the environment names. Raises ClientError where it names none."""
         settings = from_env(retries=retries, retry_interval=retry_interval, timeout=timeout)
-        return cls.over(open_backend(settings))
+        return cls.over(open_backend(settings), settings.location)
 
     @classmethod
-    def over(cls, backend: Backend) -> Self:
-        """An index whose commands `backend` carries."""
+    def over(cls, backend: Backend, location: str = "") -> Self:
+        """An index whose commands `backend` carries; `location` is shown by `repr`."""
         index = cls.__new__(cls)
-        index._carry_by(backend)
+        index._carry_by(backend, location)
         return index
 
-    def _carry_by(self, backend: Backend) -> None:
+    def _carry_by(self, backend: Backend, location: str) -> None:
         self._backend = backend
         self._call = backend.call
+        self._location = location
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._location}>"
 
     def upsert(self, vectors: Iterable[RecordLike], namespace: str = "") -> str:
         """Insert or replace records, all or none; of records with one id the last wins. "Success".
 
         vectors: each a tuple `(id, vector, metadata, data)` whose last two may be left out, a dict with
         those names, a `Vector` or a `Data`. A vector is a list, a NumPy array or anything with `tolist`.
-        The first upsert into a namespace makes it.
+        The first upsert into a namespace makes it. Metadata has at most 48 KiB of JSON, data 1 MiB.
+        Raises DimensionMismatch.
         """
         return self._call(arguments.upsert(vectors, namespace))
 
@@ -165,23 +170,29 @@ class Index:
         top_k: int = 10,
         include_vectors: bool = False,
         include_metadata: bool = False,
-        filter: str = "",
+        filter: str | None = "",
         data: str | None = None,
         namespace: str = "",
         include_data: bool = False,
         sparse_vector: SparseLike | None = None,
-        weighting_strategy: WeightingStrategy | None = None,
-        fusion_algorithm: FusionAlgorithm | None = None,
-        query_mode: QueryMode | None = None,
+        weighting_strategy: WeightingStrategy | str | None = None,
+        fusion_algorithm: FusionAlgorithm | str | None = None,
+        query_mode: QueryMode | str | None = None,
         fusion_window: int | None = None,
         dense_weight: float | None = None,
     ) -> list[QueryResult]:
         """The `top_k` nearest records that match `filter`, nearest first; ties in insertion order.
 
-        Exactly one of `vector`, `data`, `sparse_vector`, or `vector` with `sparse_vector`.
+        Exactly one of `vector`, `data`, `sparse_vector`, or `vector` with `sparse_vector`: finite float32
+        numbers, of the dimension of the index. Scores are float32, larger for nearer.
+        top_k: 1 to 1,000; a resumable query reads further. include_*: what results carry beside id and score.
+        filter: over metadata; "" or None lets everything pass.
+        namespace: "" is the default one; one that is not there has no results.
+        query_mode: which halves of a hybrid index a text asks, HYBRID (default), DENSE or SPARSE.
         weighting_strategy: IDF weights sparse values by how rare their index is.
         fusion_algorithm: how two halves become one ranking, RRF (default) or DBSF. fusion_window: how many
         of each are fused, 1 to 10,000. dense_weight: the share of the dense half, 0 to 1, 0.5 by default.
+        Raises DimensionMismatch, InvalidFilter.
         """
         return self._call(
             arguments.query(
@@ -203,7 +214,10 @@ class Index:
         )
 
     def query_many(self, queries: Iterable[QueryRequest], namespace: str = "") -> list[list[QueryResult]]:
-        """Several queries, each a dict of the arguments of `query`, answered together and in order."""
+        """Several queries, each a dict of the arguments of `query`, answered together and in order.
+
+        One bad query refuses them all.
+        """
         return self._call(arguments.query_many(queries, namespace))
 
     def resumable_query(
@@ -212,25 +226,26 @@ class Index:
         top_k: int = 10,
         include_vectors: bool = False,
         include_metadata: bool = False,
-        filter: str = "",
+        filter: str | None = "",
         data: str | None = None,
         namespace: str = "",
         include_data: bool = False,
         max_idle: float = 3600,
         sparse_vector: SparseLike | None = None,
-        weighting_strategy: WeightingStrategy | None = None,
-        fusion_algorithm: FusionAlgorithm | None = None,
-        query_mode: QueryMode | None = None,
+        weighting_strategy: WeightingStrategy | str | None = None,
+        fusion_algorithm: FusionAlgorithm | str | None = None,
+        query_mode: QueryMode | str | None = None,
         fusion_window: int | None = None,
         dense_weight: float | None = None,
     ) -> ResumableQuery:
         """A query that can be fetched from again and again, until it has returned every match.
 
-        top_k: how many results `start` returns.
+        top_k: how many results `start` returns, 1 to 1,000.
         max_idle: seconds without a call after which the query is stopped.
         fusion_window: fuse so many of each half into one ranking that no batch size changes; None fuses
         each batch by itself, as the hosted service does.
-        The other arguments are those of `query`. Nothing happens before `start`.
+        The other arguments are those of `query`. Nothing happens before `start`; what depends on the
+        index, as its dimension and the filter, is refused there.
         """
         command = arguments.resumable_query(
             max_idle,
@@ -260,7 +275,7 @@ class Index:
         include_data: bool = False,
         prefix: str | None = None,
     ) -> list[FetchResult | None]:
-        """The records of `ids`, in that order, None where missing; or at most 1,000 by `prefix` of id."""
+        """The records of `ids`, at most 1,000, in order, None where missing; or the first 1,000 by `prefix`."""
         return self._call(
             arguments.fetch(ids, include_vectors, include_metadata, namespace, include_data, prefix)
         )
@@ -285,7 +300,7 @@ class Index:
         include_data: bool = False,
         prefix: str | None = None,
     ) -> RangeResult:
-        """At most `limit` records in insertion order, from `cursor` on; "" is the beginning.
+        """At most `limit` records (1 to 1,000) in insertion order, from `cursor` on; "" is the beginning.
 
         Go on with the `next_cursor` of the answer; it is "" at the end.
         """
@@ -300,7 +315,7 @@ class Index:
         return self._call(arguments.random(namespace))
 
     def info(self) -> InfoResult:
-        """Counts, size, dimension and metric of the index, and its namespaces."""
+        """Counts, bytes of the records, dimension and metric of the index, and its namespaces."""
         return self._call(Info())
 
     def reset(self, namespace: str = "", all: bool = False) -> str:
@@ -312,11 +327,17 @@ class Index:
         return self._call(ListNamespaces())
 
     def delete_namespace(self, namespace: str) -> str:
-        """Remove a namespace, its records and its open queries. "Success". The default one stays."""
+        """Remove a namespace, its records and its open queries. "Success". The default one stays.
+
+        Raises NamespaceNotFound.
+        """
         return self._call(arguments.delete_namespace(namespace))
 
     def rename_namespace(self, namespace: str, new_namespace: str, *, delete_existing: bool = False) -> str:
-        """Give a namespace another name; `delete_existing` drops one that has it already. "Success"."""
+        """Give a namespace another name; `delete_existing` drops one that has it already. "Success".
+
+        Raises NamespaceNotFound.
+        """
         return self._call(arguments.rename_namespace(namespace, new_namespace, delete_existing))
 
     def upsert_arrays(
@@ -329,10 +350,11 @@ class Index:
         namespace: str = "",
         progress: bool = False,
     ) -> str:
-        """Upsert row i of `vectors`, shape (n, dimension), under `ids[i]`. "Success".
+        """Upsert row i of `vectors`, float32 of shape (n, dimension), under `ids[i]`. "Success".
 
-        metadata, data: one element per id, or None. progress: show a bar.
-        All arguments are checked first; then the rows go in chunks, each all or none.
+        metadata, data: one element per id, or None. progress: show a bar on stderr, where that is a terminal.
+        Of rows with one id the last wins. All arguments are checked first; then the rows go in chunks, each
+        all or none. Raises DimensionMismatch.
         """
         commands = bulk.upsert_arrays(ids, vectors, metadata, data, namespace)
         return drive(bulk.carried(commands, progress), self._call)
@@ -342,12 +364,13 @@ class Index:
         vectors: NDArray[Any] | Sequence[Sequence[float]],
         top_k: int = 10,
         *,
-        filter: str = "",
+        filter: str | None = "",
         namespace: str = "",
     ) -> tuple[list[list[str]], list[NDArray[np.float32]]]:
-        """Answer a query for every row of `vectors`, shape (n, dimension), in parallel.
+        """Answer a query for every row of `vectors`, float32 of shape (n, dimension), in parallel.
 
-        Returns ids and scores, one list and one array per row, nearest first.
+        top_k: 1 to 1,000. Returns ids and scores, one list and one float32 array per row, nearest first;
+        shorter where fewer match. Raises DimensionMismatch, InvalidFilter.
         """
         return self._call(bulk.query_arrays(vectors, top_k, filter, namespace))
 

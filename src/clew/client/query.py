@@ -68,11 +68,11 @@ class ResumableQuery:
             self._aturn = asyncio.Lock()
 
     def start(self) -> list[QueryResult]:
-        """Take the snapshot and return the first `top_k` results."""
+        """Take the snapshot and return the first `top_k` results. Raises TooManyQueries."""
         return self._drive(self._start)
 
     def fetch_next(self, additional_k: int = TOP_K_DEFAULT) -> list[QueryResult]:
-        """At most `additional_k` further results; fewer only at the end, and [] ever after."""
+        """At most `additional_k` (1 to 1,000) further results; fewer only at the end, and [] ever after."""
         call = self._call or self._sync_call()
         with self._turn:
             usual = self._state is _ACTIVE and self._uuid and not self._unread and self._lost is None

@@ -92,7 +92,7 @@ def to_flag(value: object, name: str) -> bool:
 
 
 def to_count(value: object, name: str) -> int:
-    """An int of at least 1."""
+    """An int of at least 1; how many there may be, the index knows."""
     if type(value) is int and value > 0:
         return value
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
@@ -164,7 +164,7 @@ def to_vector(value: object, name: str) -> Floats:
 
 
 def to_matrix(value: object, name: str) -> Floats:
-    """Rows of finite numbers as a C-contiguous float32 array of shape (n, dimension)."""
+    """Rows of finite numbers as a C-contiguous float32 array of shape (n, dimension); [] is (0, 0)."""
     return _floats(_numbers(value, name, 2), name)
 
 
@@ -182,6 +182,8 @@ def _numbers(value: object, name: str, ndim: int) -> NDArray[Any]:
         numbers = np.asarray(_listed(value, name))
     except (ValueError, TypeError, OverflowError):
         raise refusal(name, value, expected) from None
+    if ndim == 2 and numbers.shape == (0,):
+        numbers = numbers.reshape(0, 0)  # NumPy cannot know how many numbers no rows have
     if numbers.ndim != ndim or (numbers.dtype.kind not in "fiu" and numbers.size):
         raise refusal(name, value, expected)
     return numbers

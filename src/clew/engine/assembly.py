@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from clew.config import Durability
 from clew.engine.catalog import Catalog
 from clew.engine.embedding import DenseModel, Models, SparseModel, models_of, with_models
 from clew.engine.images import Images
@@ -19,8 +18,9 @@ from clew.engine.sessions import Sessions
 from clew.engine.settings import require_agreement, settings_of
 from clew.engine.sqlite import SqliteRecords
 from clew.engine.sqlite_queries import opened_queries
+from clew.engine.stored import require_index
 from clew.engine.upkeep import Upkeep
-from clew.types import IndexType, Metric
+from clew.types import Durability, IndexType, Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,8 @@ def assembled(path: Path | None, options: Options) -> Parts:
     """The parts of the index in the directory `path`, or of one in memory (None). Where that fails, whatever
     was opened is closed again.
     """
+    if path is not None and options.read_only:
+        require_index(path)
     with ExitStack() as opened:
         lock = None if path is None or options.read_only else DirectoryLock(path)
         if lock is not None:

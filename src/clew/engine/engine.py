@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from clew import commands as c
-from clew.config import Durability, durability_of
+from clew.config import durability_of
 from clew.engine.assembly import Options, Parts, assembled
 from clew.engine.background import in_background
 from clew.engine.catalog import CLOSED, Catalog
@@ -25,7 +25,7 @@ from clew.engine.settings import directory_of, processors
 from clew.engine.upkeep import PINNED_BYTES_MAX, Upkeep
 from clew.engine.writes import Writes
 from clew.errors import ClientError
-from clew.types import IndexType, Metric
+from clew.types import Durability, IndexType, Metric
 
 T = TypeVar("T")
 

@@ -30,7 +30,7 @@ class DirectoryLock:
         except OSError as error:
             holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
-            raise AlreadyOpen(f"{directory} is already open in process {holder}") from error
+            raise AlreadyOpen(_held(directory, holder)) from error
         with suppress(OSError):  # it is held all the same; others are told of nobody
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
@@ -38,3 +38,9 @@ class DirectoryLock:
     def release(self) -> None:
         """Let other processes in. The file stays: to remove it would let two of them hold it."""
         os.close(self._file)
+
+
+def _held(directory: Path, holder: str) -> str:
+    if holder == str(os.getpid()):
+        return f"{directory} is already open in this process: close() the index that holds it"
+    return f"{directory} is already open in process {holder}: close it there, or open it with read_only=True"

@@ -79,11 +79,13 @@ class Queries:
         catalog, vectors = self._catalog, command.vectors
         if vectors.ndim != 2:
             raise ClientError(f"vectors must have shape (n, dimension), got {vectors.shape}")
+        if not len(vectors):
+            return [], []
         require_halves(catalog.type, True, catalog.type is IndexType.HYBRID)
         require_dimension(vectors.shape[1], catalog.dimension)
         require_count("top_k", command.top_k)
         namespace = catalog.namespaces.get(command.namespace)
-        if namespace is None or not len(vectors):
+        if namespace is None:
             _nothing(command.filter)
             return [[] for _ in vectors], [np.empty(0, dtype=np.float32) for _ in vectors]
         generation = namespace.generation

@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clew.config import Durability
 from clew.engine.records import Batch, IndexSettings, Lineage
 from clew.engine.sqlite_file import SqliteFile
 from clew.engine.sqlite_reads import SqliteReads
 from clew.engine.sqlite_schema import PAGE_BYTES, prepare
 from clew.engine.vectors import blobs
-from clew.types import IndexType, Metric
+from clew.types import Durability, IndexType, Metric
 
 RECORDS_FILE = "clew.sqlite"
 

@@ -21,6 +21,7 @@ def connected(name: str, synchronous: str) -> apsw.Connection:
         connection.set_busy_timeout(5_000)  # only recovery after a crash keeps others waiting
         for pragma in (
             f"synchronous = {synchronous}",
+            "fullfsync = 1",  # of macOS alone, where a plain sync stops at the memory of the disk
             "temp_store = MEMORY",
             "cache_size = -16000",
             "wal_autocheckpoint = 0",

@@ -11,11 +11,11 @@ from typing import Any
 
 import apsw
 
-from clew.config import Durability
 from clew.engine.checkpointer import Checkpointer, keep_log
 from clew.engine.sqlite_connections import connected, connected_to_read
 from clew.engine.sqlite_errors import as_ours, translated
 from clew.errors import Poisoned, StorageError
+from clew.types import Durability
 
 # In memory readers share the writer's connection. It lets go of it after this many rows, about 4 ms.
 CHUNK_ROWS = 512

@@ -15,13 +15,13 @@ from typing import Any
 import apsw
 import msgspec
 
-from clew.config import Durability
 from clew.engine.saved import Place, SavedQuery, decode_query, encode_query
 from clew.engine.snapshot import Snapshot
 from clew.engine.sqlite_connections import require_ours
 from clew.engine.sqlite_file import SqliteFile
 from clew.engine.together import Together
 from clew.errors import Corruption
+from clew.types import Durability
 
 QUERIES_FILE = "clew.queries.sqlite"
 QUERIES_VERSION = 1

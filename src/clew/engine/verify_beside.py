@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from clew._core import DamagedImage, Graph
-from clew.config import Durability
 from clew.engine.image import Note, UnfitImage, image_path, read_image
 from clew.engine.memory import fits_memory
 from clew.engine.records import StoredNamespace
@@ -18,6 +17,7 @@ from clew.engine.sqlite import SqliteRecords
 from clew.engine.sqlite_queries import QUERIES_FILE, SqliteQueries
 from clew.engine.vectors import BothRows, from_blobs
 from clew.errors import Corruption
+from clew.types import Durability
 
 # Vectors are compared so many at a time.
 COMPARED_ROWS = 8_192
