@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "exact.hpp"
+#include "graph.hpp"
 #include "sparse.hpp"
+#include "sparse_search.hpp"
 #include "types.hpp"
 
 namespace clew {
@@ -124,6 +126,11 @@ inline nanobind::tuple arrays_of(std::span<const Entry> entries) {
   }
   return nanobind::make_tuple(array_of(std::move(indices)), array_of(std::move(values)));
 }
+
+// A query of lists as they were when `beside` became what it shows: writers change the lists first, and the state
+// before is kept until the next change. Without a graph, of the newest.
+SparseQuery query_of(const Sparse& sparse, const Graph* beside, const Array<std::int32_t>& indices,
+                     const Array<float>& values, bool idf);
 
 inline Allowed allowed_of(const std::optional<Bitmap>& bitmap) {
   return bitmap ? Allowed{{bitmap->data(), bitmap->size()}} : Allowed{};

@@ -39,7 +39,7 @@ class KeptFusedCursor {
         vector_(vector.data(), vector.data() + vector.size()),
         words_(words_of(allowed)) {
     const Allowed admitted = allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{};
-    open({indices.data(), indices.size()}, {values.data(), values.size()}, idf, admitted, once);
+    open(indices, values, idf, admitted, once);
     fused_.emplace([this](std::size_t n) { return dense_->next(n); },
                    [this](std::size_t n) { return lexical_->next(n); }, options);
   }
@@ -62,21 +62,15 @@ class KeptFusedCursor {
   }
 
  private:
-  // Writers change the sparse half first, and the state before is kept until the next change: so what the graph shows
-  // is there in the sparse half too, unless several changes passed meanwhile.
-  void open(std::span<const std::int32_t> indices, std::span<const float> values, bool idf, const Allowed& allowed,
+  // Both halves of one moment.
+  void open(const Array<std::int32_t>& indices, const Array<float>& values, bool idf, const Allowed& allowed,
             bool once) {
     for (int i = 0; i < OVERTAKEN_MAX; ++i) {
       const Seq seq = graph_->view().seq;
-      std::optional<SparseQuery> query;
-      try {
-        query.emplace(*sparse_, indices, values, idf, seq);
-      } catch (const std::out_of_range&) {
-        continue;
-      }
+      SparseQuery query = query_of(*sparse_, graph_.get(), indices, values, idf);
       dense_ = std::make_unique<Cursor>(*graph_, vector_.data(), allowed, CursorOptions{.once = once});
       if (graph_->view().seq != seq) continue;
-      lexical_ = std::make_unique<SparseCursor>(std::move(*query), allowed);
+      lexical_ = std::make_unique<SparseCursor>(std::move(query), allowed);
       return;
     }
     throw std::runtime_error("writers overtook a query " + std::to_string(OVERTAKEN_MAX) + " times");
@@ -91,8 +85,7 @@ class KeptFusedCursor {
   std::optional<FusedCursor> fused_;
 };
 
-FusionOptions options_named(std::optional<Metric> metric, const std::string& algorithm, float dense_weight,
-                            std::size_t window) {
+FusionOptions options_named(Metric metric, const std::string& algorithm, float dense_weight, std::size_t window) {
   if (algorithm != "RRF" && algorithm != "DBSF") {
     throw std::invalid_argument("algorithm is '" + algorithm + "', expected RRF or DBSF");
   }
@@ -103,12 +96,12 @@ FusionOptions options_named(std::optional<Metric> metric, const std::string& alg
 // Two halves that Python reads, fused.
 class FusedStreams {
  public:
-  FusedStreams(nb::callable dense, nb::callable sparse, const std::string& algorithm, float dense_weight,
-               std::size_t window)
+  FusedStreams(nb::callable dense, nb::callable sparse, const std::string& metric, const std::string& algorithm,
+               float dense_weight, std::size_t window)
       : dense_{std::move(dense), {}},
         sparse_{std::move(sparse), {}},
         fused_([this](std::size_t n) { return dense_.next(n); }, [this](std::size_t n) { return sparse_.next(n); },
-               options_named({}, algorithm, dense_weight, window)) {}
+               options_named(metric_named(metric), algorithm, dense_weight, window)) {}
 
   Hits next(std::size_t count) { return Hits(fused_.next(count)); }
   std::size_t bytes() const { return fused_.bytes(); }
@@ -157,8 +150,9 @@ void bind_fusion(nb::module_& m) {
       .def_prop_ro("bytes", &KeptFusedCursor::bytes);
 
   nb::class_<FusedStreams>(m, "FusedStreams")
-      .def(nb::init<nb::callable, nb::callable, const std::string&, float, std::size_t>(), "dense"_a, "sparse"_a,
-           nb::kw_only(), "algorithm"_a = "RRF", "dense_weight"_a = 0.5F, "window"_a = 0)
+      .def(nb::init<nb::callable, nb::callable, const std::string&, const std::string&, float, std::size_t>(),
+           "dense"_a, "sparse"_a, "metric"_a, nb::kw_only(), "algorithm"_a = "RRF", "dense_weight"_a = 0.5F,
+           "window"_a = 0)
       .def("next", &FusedStreams::next, "n"_a)
       .def_prop_ro("bytes", &FusedStreams::bytes);
 

@@ -22,14 +22,17 @@ using namespace nb::literals;
 namespace clew {
 namespace {
 
+// How often a query looks again when writers overtake it; it is a matter of microseconds.
+constexpr int OVERTAKEN_MAX = 1000;
+
 // What a cursor of ours needs to live on, and the cursor.
 class KeptSparseCursor {
  public:
   KeptSparseCursor(std::shared_ptr<const Sparse> sparse, const Array<std::int32_t>& indices, const Array<float>& values,
-                   bool idf, const std::optional<Bitmap>& allowed)
+                   bool idf, const std::optional<Bitmap>& allowed, const Graph* beside)
       : sparse_(std::move(sparse)),
         words_(words_of(allowed)),
-        cursor_(SparseQuery(*sparse_, {indices.data(), indices.size()}, {values.data(), values.size()}, idf, {}),
+        cursor_(query_of(*sparse_, beside, indices, values, idf),
                 allowed ? Allowed{{words_.data(), words_.size()}} : Allowed{}) {}
 
   Hits next(std::size_t count) {
@@ -65,11 +68,11 @@ Slot apply(Sparse& sparse, const Array<std::uint64_t>& offsets, const Array<std:
 }
 
 Hits search(const Sparse& sparse, const Array<std::int32_t>& indices, const Array<float>& values, std::size_t k,
-            bool idf, const std::optional<Bitmap>& allowed, bool exhaustive) {
+            bool idf, const std::optional<Bitmap>& allowed, bool exhaustive, const Graph* beside) {
   check_pair(indices.size(), values.size());
   const nb::gil_scoped_release released;
   std::vector<Key> keys;
-  const SparseQuery query(sparse, {indices.data(), indices.size()}, {values.data(), values.size()}, idf, {});
+  const SparseQuery query = query_of(sparse, beside, indices, values, idf);
   const Allowed admitted = allowed_of(allowed);
   if (exhaustive) {
     Ranking ranking;
@@ -131,6 +134,21 @@ nb::tuple compact(const Sparse& sparse) {
 
 }  // namespace
 
+SparseQuery query_of(const Sparse& sparse, const Graph* beside, const Array<std::int32_t>& indices,
+                     const Array<float>& values, bool idf) {
+  const std::span<const std::int32_t> at{indices.data(), indices.size()};
+  const std::span<const float> weights{values.data(), values.size()};
+  if (beside == nullptr) return {sparse, at, weights, idf, {}};
+  for (int i = 0; i < OVERTAKEN_MAX; ++i) {
+    try {
+      return {sparse, at, weights, idf, beside->view().seq};
+    } catch (const std::out_of_range&) {
+      // That state has passed: there is a later one.
+    }
+  }
+  throw std::runtime_error("writers overtook a query " + std::to_string(OVERTAKEN_MAX) + " times");
+}
+
 void bind_sparse(nb::module_& m) {
   nb::class_<KeptSparseCursor>(m, "SparseCursor")
       .def("next", &KeptSparseCursor::next, "n"_a)
@@ -146,17 +164,17 @@ void bind_sparse(nb::module_& m) {
       .def_prop_ro("bytes", &Sparse::bytes)
       .def("apply", &apply, "offsets"_a, "indices"_a, "values"_a, "removed"_a, "seq"_a)
       .def("search", &search, "indices"_a, "values"_a, "k"_a, "idf"_a = false, "allowed"_a = nb::none(),
-           "exhaustive"_a = false)
+           "exhaustive"_a = false, "beside"_a = nb::none())
       .def("search_many", &search_many, "offsets"_a, "indices"_a, "values"_a, "k"_a, "idf"_a = false,
            "allowed"_a = nb::none(), "threads"_a = 1)
       .def(
           "cursor",
           [](std::shared_ptr<Sparse> sparse, const Array<std::int32_t>& indices, const Array<float>& values, bool idf,
-             const std::optional<Bitmap>& allowed) {
+             const std::optional<Bitmap>& allowed, const Graph* beside) {
             check_pair(indices.size(), values.size());
-            return std::make_unique<KeptSparseCursor>(std::move(sparse), indices, values, idf, allowed);
+            return std::make_unique<KeptSparseCursor>(std::move(sparse), indices, values, idf, allowed, beside);
           },
-          "indices"_a, "values"_a, "idf"_a = false, "allowed"_a = nb::none())
+          "indices"_a, "values"_a, "idf"_a = false, "allowed"_a = nb::none(), "beside"_a = nb::none())
       .def("rows", &rows, "slots"_a)
       .def("compact", &compact);
 }

@@ -11,12 +11,15 @@ namespace {
 constexpr float RANK_OFFSET = 60;  // Cormack, Clarke and Buettcher, SIGIR 2009
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 
-// Scores of one half normalised by their distribution, in place; in float32, as the hosted service does.
+// Scores of one half normalised by their distribution, in place; in float32, as the hosted service does. The mean is
+// that of the differences from the first: of scores that are equal the sum over their number may be another.
 void normalise(std::span<float> scores) {
+  if (scores.empty()) return;
   const auto n = static_cast<float>(scores.size());
+  const float first = scores.front();
   float mean = 0;
-  for (const float score : scores) mean += score;
-  mean /= n;
+  for (const float score : scores) mean += score - first;
+  mean = first + mean / n;
   float squares = 0;
   for (const float score : scores) squares += (score - mean) * (score - mean);
   const float deviation = scores.size() > 1 ? std::sqrt(squares / (n - 1)) : 0;
@@ -103,7 +106,7 @@ void FusedCursor::add(std::span<const Key> half, bool dense, std::size_t first_r
       scores_.push_back(1 / (RANK_OFFSET + static_cast<float>(first_rank + i)));
     } else {
       const float distance = distance_of(half[i]);
-      scores_.push_back(dense && options_.metric ? score_of(*options_.metric, distance) : -distance);
+      scores_.push_back(dense ? score_of(options_.metric, distance) : -distance);
     }
   }
   if (options_.algorithm == Fusion::dbsf) normalise(scores_);

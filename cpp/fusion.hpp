@@ -18,7 +18,7 @@ enum class Fusion {
 };
 
 struct FusionOptions {
-  std::optional<Metric> metric;  // of the distances of the dense half; none: its keys are of negated scores
+  Metric metric = Metric::cosine;  // of the distances of the dense half; the sparse half gives negated scores
   Fusion algorithm = Fusion::rrf;
   float dense_weight = 0.5F;  // 0 to 1; the sparse half has the rest, and at 0.5 each counts once
   // How many ranks of either half are fused together into a stretch of one stable ranking. 0: each batch fuses

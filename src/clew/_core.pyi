@@ -246,8 +246,12 @@ class Sparse:
         idf: bool = False,
         allowed: NDArray[uint64] | None = None,
         exhaustive: bool = False,
+        beside: Graph | None = None,
     ) -> Hits:
         """The k nearest visible slots that are `allowed`, and their distances.
+
+        `beside`: a graph over the same slots, which is changed after the lists are, under the same numbers; what it
+        shows is searched.
 
         `idf`: each value is multiplied by ln(1 + (N - n + 0.5) / (n + 0.5)), for n of all N visible slots that have
         its index. `exhaustive`: score everything, skip nothing by bounds; the answer is the same.
@@ -274,8 +278,11 @@ class Sparse:
         values: NDArray[float32],
         idf: bool = False,
         allowed: NDArray[uint64] | None = None,
+        beside: Graph | None = None,
     ) -> SparseCursor:
-        """A cursor over what is visible now. It sees that, and only that, for ever, and keeps the lists alive."""
+        """A cursor over what is visible now, or what `beside` shows. It sees that, and only that, for ever, and keeps
+        the lists alive.
+        """
 
     def rows(self, slots: NDArray[uint32]) -> tuple[NDArray[uint64], NDArray[int32], NDArray[float32]]:
         """Copies of vectors as they were given: offsets, indices, values. IndexError for an unknown slot."""
@@ -322,12 +329,15 @@ class FusedStreams:
         self,
         dense: Callable[[int], tuple[NDArray[uint32], NDArray[float32]]],
         sparse: Callable[[int], tuple[NDArray[uint32], NDArray[float32]]],
+        metric: str,
         *,
         algorithm: str = "RRF",
         dense_weight: float = 0.5,
         window: int = 0,
     ) -> None:
-        """Either gives up to n further slots and negated scores, fewer only at its end."""
+        """Either gives up to n further slots, fewer only at its end: `dense` with distances by `metric`, `sparse`
+        with negated scores.
+        """
 
     def next(self, n: int) -> Hits:
         """Up to n further slots and distances, which are fused scores negated; fewer only at the end."""

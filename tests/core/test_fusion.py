@@ -17,19 +17,25 @@ Hits = list[tuple[int, np.float32]]
 class Half:
     """Slots and scores, read as a cursor is."""
 
-    def __init__(self, hits: Hits) -> None:
+    def __init__(self, hits: Hits, *, dense: bool = False) -> None:
         self.hits = hits
         self.at = 0
+        self.dense = dense
 
     def __call__(self, n: int) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         part = self.hits[self.at : self.at + n]
         self.at += len(part)
-        return np.array([s for s, _ in part], np.uint32), -np.array([d for _, d in part], np.float32)
+        scores = np.array([score for _, score in part], np.float32)
+        return np.array([slot for slot, _ in part], np.uint32), 1 - 2 * scores if self.dense else -scores
+
+
+def halves(dense: Hits, sparse: Hits) -> tuple[Half, Half]:
+    return Half(dense, dense=True), Half(sparse)
 
 
 def some_half(rng: np.random.Generator, slots: int, share: float) -> Hits:
     chosen = rng.permutation(slots)[: int(slots * share)]
-    scores = np.round(rng.random(len(chosen)), 1).astype(np.float32)
+    scores = (np.round(rng.random(len(chosen)) * 16) / 16).astype(np.float32)  # 1 - 2 * score is exact
     return sorted(zip(chosen.tolist(), scores, strict=True), key=lambda hit: (-hit[1], hit[0]))
 
 
@@ -40,8 +46,8 @@ def normalised(hits: Hits) -> list[np.float32]:
     n = F(len(scores))
     mean = F(0)
     for score in scores:
-        mean += score
-    mean /= n
+        mean += score - scores[0]
+    mean = scores[0] + mean / n
     squares = F(0)
     for score in scores:
         squares += (score - mean) * (score - mean)
@@ -76,7 +82,9 @@ def test_each_batch_fuses_the_next_of_either_half_that_were_not_returned(
     rng = np.random.default_rng(1)
     for _ in range(20):
         dense, sparse = some_half(rng, 60, 1.0), some_half(rng, 60, rng.random())
-        streams = _core.FusedStreams(Half(dense), Half(sparse), algorithm=algorithm, dense_weight=weight)
+        streams = _core.FusedStreams(
+            *halves(dense, sparse), "COSINE", algorithm=algorithm, dense_weight=weight
+        )
         returned: set[int] = set()
         while len(returned) < 60:
             k = int(rng.integers(1, 15))
@@ -95,7 +103,7 @@ def test_a_window_gives_one_ranking_whatever_the_batches(algorithm: str, window:
         dense, sparse = some_half(rng, 60, rng.random()), some_half(rng, 60, rng.random())
         rankings = []
         for largest in (200, 20, 3):
-            streams = _core.FusedStreams(Half(dense), Half(sparse), algorithm=algorithm, window=window)
+            streams = _core.FusedStreams(*halves(dense, sparse), "COSINE", algorithm=algorithm, window=window)
             ranking: Hits = []
             while batch := found(streams.next(int(rng.integers(1, largest + 1)))):
                 ranking += batch
@@ -110,6 +118,14 @@ def test_a_window_gives_one_ranking_whatever_the_batches(algorithm: str, window:
         known = {slot for slot, _ in first}
         fresh = [slot for slot, _ in second if slot not in known]
         assert set(slots[len(first) : len(first) + len(fresh)]) == set(fresh)
+
+
+@pytest.mark.parametrize("score", [0.1, 0.7, 0.9602055])
+@pytest.mark.parametrize("n", [2, 3, 6, 7, 10, 100])
+def test_scores_that_are_equal_are_normalised_to_a_half(score: float, n: int) -> None:
+    sparse = [(slot, F(score)) for slot in range(n)]
+    streams = _core.FusedStreams(*halves([], sparse), "COSINE", algorithm="DBSF", window=n)
+    assert found(streams.next(n)) == [(slot, F(0.5)) for slot in range(n)]
 
 
 def test_the_golden_numbers_of_both_algorithms() -> None:

@@ -219,6 +219,23 @@ def test_a_cursor_sees_what_was_there_when_it_was_opened() -> None:
     assert sorted(zip(indices.tolist(), values.tolist(), strict=True)) != sorted(query)
 
 
+def test_lists_beside_a_graph_show_what_the_graph_shows() -> None:
+    lists, graph, query = (
+        _core.Sparse(),
+        _core.Graph(1, "COSINE"),
+        (np.array([1], np.int32), np.ones(1, np.float32)),
+    )
+    one = np.array([0, 1], np.uint64), np.array([1], np.int32), np.ones(1, np.float32)
+    for seq, removed in enumerate(([], [0], [1]), 1):
+        shown = lists.search(*query, 5, beside=graph).slots.tolist()
+        lists.apply(*one, np.array(removed, np.uint32), seq)
+        assert lists.search(*query, 5).slots.tolist() == [seq - 1]
+        assert lists.search(*query, 5, beside=graph).slots.tolist() == shown
+        assert lists.cursor(*query, beside=graph).next(5).slots.tolist() == shown
+        graph.apply(np.ones((1, 1), np.float32), np.array(removed, np.uint32), seq)
+        assert lists.cursor(*query, beside=graph).next(5).slots.tolist() == [seq - 1]
+
+
 def test_counts_for_idf_are_exact_through_overwrites_and_deletes() -> None:
     kept = Kept()
     rng = np.random.default_rng(3)

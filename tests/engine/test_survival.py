@@ -20,7 +20,7 @@ from clew.engine.engine import Engine
 from clew.engine.sqlite_queries import QUERIES_FILE
 from clew.errors import QueryNotActive, StorageError
 from engine_calls import ALL, NAMES, fetch_ids, fill, gone, start, upsert
-from opening import FakeClock
+from opening import FakeClock, open_index
 
 
 @pytest.fixture
@@ -40,6 +40,27 @@ def test_removed_records_come_in_their_places_after_a_restart(reopen: Any) -> No
     assert [hit.id for hit in hits] == NAMES[3:]
     assert [hit.metadata["i"] for hit in hits if hit.metadata] == list(range(3, 200))
     assert hits[20].vector == pytest.approx([1.0, 0.23])
+
+
+@pytest.mark.parametrize("type", ["DENSE", "SPARSE"])
+def test_removed_records_that_tie_come_in_their_order(tmp_path: Path, type: str) -> None:
+    vector: Any = {"vector": [1.0, 0.0]} if type == "DENSE" else {"sparse_vector": ([1], [1.0])}
+    index = open_index(tmp_path, type=type)
+    index.upsert([{"id": name, **vector} for name in "abcdef"])
+    query, other = (index.resumable_query(**vector, top_k=1) for _ in range(2))
+    hits = query.start()
+    other.start()
+    index.delete("e")
+    index.close()
+    with open_index(tmp_path) as again:
+        query._call = other._call = again._call
+        other.fetch_next(1)  # what is gone is known from here on, and grows
+        again.delete("b")
+        while batch := query.fetch_next(1):
+            hits += batch
+        other.stop()
+        query.stop()
+    assert [hit.id for hit in hits] == list("abcdef")
 
 
 def test_what_did_not_arrive_comes_after_a_restart(reopen: Any) -> None:

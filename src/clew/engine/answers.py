@@ -24,14 +24,16 @@ class Answers:
     __slots__ = ()
 
     graph: Part
-    scale: str | None
     records: Records
     ids: list[str]
     rows: array[int]
 
-    def results(self, hits: Hits, include: Include) -> list[QueryResult]:
-        """What a query answers. Without the hits whose records were dropped with their namespace."""
-        results = hits.named(self.ids, self.scale, QueryResult)
+    def results(self, hits: Hits, include: Include, scale: str | None) -> list[QueryResult]:
+        """What a query answers. Without the hits whose records were dropped with their namespace.
+
+        scale: the metric of the distances, or None where these are negated scores.
+        """
+        results = hits.named(self.ids, scale, QueryResult)
         if not (include.metadata or include.data or include.vectors):
             return results
         slots = hits.slots

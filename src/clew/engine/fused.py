@@ -46,6 +46,7 @@ class FusedStream:
         self._fused = FusedStreams(
             _reader(dense, self._slots),
             _reader(sparse, self._slots),
+            self.generation.metric,
             algorithm=fusion.algorithm.value,
             dense_weight=fusion.dense_weight,
             window=fusion.window,

@@ -15,7 +15,7 @@ from clew.engine.answers import Answers
 from clew.engine.calibrate import scan_cost
 from clew.engine.fair import FairLock
 from clew.engine.metadata import metadata_reader
-from clew.engine.parts import Asked, Bits, HybridPart, Part, Reader, SparsePart
+from clew.engine.parts import Asked, Bits, HybridAsked, HybridPart, Part, Reader, SparsePart
 from clew.engine.records import Records
 from clew.engine.snapshot import Snapshot
 from clew.engine.vectors import Vectors
@@ -42,8 +42,9 @@ class Generation(Answers):
     the tombstones, in the order in which they became such.
     """
 
-    __slots__ = ("__weakref__", "_states", "calibrated", "changes", "columns", "graph", "ids", "metric",
-                 "positions", "records", "removed", "rows", "scale", "since", "slots", "writing")  # fmt: skip
+    __slots__ = ("__weakref__", "_states", "calibrated", "changes", "columns", "dense", "graph",
+                 "ids", "metric", "positions", "records", "removed", "rows", "since", "slots",
+                 "writing")  # fmt: skip
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Generation(Answers):
     ) -> None:
         self.graph = graph
         self.metric = metric.value
-        self.scale = self.metric if isinstance(graph, Graph) else None  # of scores; other distances are such
+        self.dense = isinstance(graph, Graph)
         self.records = records
         self.writing = writing  # held by whoever changes the index
         self.ids = list(ids)
@@ -153,6 +154,11 @@ class Generation(Answers):
         self._states = {(self.graph.size, self.graph.live): snapshot}
 
     # -- queries
+
+    def scale_of(self, asked: Asked) -> str | None:
+        """The metric of the distances that `graph` gives for `asked`; None where these are negated scores."""
+        half = isinstance(asked, HybridAsked) and asked.sparse is None
+        return self.metric if self.dense or half else None
 
     def search(self, asked: Asked, k: int, filter: str) -> Hits:
         """The k nearest, nearest first. `asked` is of the kind that `graph` takes."""

@@ -1,7 +1,7 @@
 """What finds neighbours in a generation: a graph of dense vectors, inverted lists of sparse ones, or both.
 
 A `Graph` of the core is such a part; `SparsePart` and `HybridPart` are used in the same way. All of them
-number slots alike and give distances, smaller is nearer: of sparse and hybrid queries, the negated score.
+number slots alike and give distances, smaller is nearer: of sparse and fused queries, the negated score.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
-from clew._core import Cursor, FusedCursor, Graph, Hits, Sparse, SparseCursor, fused_cursor
+from clew._core import FusedCursor, Graph, Hits, Sparse, SparseCursor, fused_cursor
 from clew.commands import Floats, Query
 from clew.engine.calibrate import scan_cost
 from clew.engine.fusion import CANDIDATES_MIN, Fusion, fusion_of
@@ -120,7 +120,7 @@ def part_of(kind: IndexType, dimension: int, metric: Metric) -> Graph | SparsePa
     if kind is IndexType.SPARSE:
         return SparsePart(Sparse())
     graph = Graph(dimension, metric.value)
-    return graph if kind is IndexType.DENSE else HybridPart(graph, Sparse(), metric.value)
+    return graph if kind is IndexType.DENSE else HybridPart(graph, Sparse())
 
 
 class SparsePart:
@@ -190,10 +190,9 @@ class HybridPart:
 
     linked = False
 
-    def __init__(self, graph: Graph, sparse: Sparse, metric: str, calibrated: int = 0) -> None:
+    def __init__(self, graph: Graph, sparse: Sparse, calibrated: int = 0) -> None:
         self.graph = graph
         self.sparse = sparse
-        self.metric = metric
         self._calibrated = calibrated  # how many slots there were when the cost of a scan was measured
 
     @property
@@ -230,9 +229,10 @@ class HybridPart:
         """The k best; of both halves, among the first of either."""
         if query.sparse is None:
             assert query.vector is not None
-            return _negated(self.graph.search(query.vector, k, allowed=allowed), self.metric)
+            return self.graph.search(query.vector, k, allowed=allowed)
         if query.vector is None:
-            return SparsePart(self.sparse).search(query.sparse, k, allowed=allowed)
+            lists, asked = self.sparse, query.sparse
+            return lists.search(asked.indices, asked.values, k, asked.idf, allowed, beside=self.graph)
         fusion = replace(query.fusion, window=query.fusion.window or max(k, CANDIDATES_MIN))
         return self._fused(query, fusion, allowed, once=k <= fusion.window).next(k)
 
@@ -240,9 +240,10 @@ class HybridPart:
         """A cursor over what is visible now."""
         if query.sparse is None:
             assert query.vector is not None
-            return _Scored(self.graph.cursor(query.vector, allowed=allowed), self.metric)
+            return self.graph.cursor(query.vector, allowed=allowed)
         if query.vector is None:
-            return SparsePart(self.sparse).cursor(query.sparse, allowed=allowed)
+            lists, asked = self.sparse, query.sparse
+            return lists.cursor(asked.indices, asked.values, asked.idf, allowed, beside=self.graph)
         return self._fused(query, query.fusion, allowed)
 
     def rows(self, slots: Slots) -> BothRows:
@@ -254,7 +255,7 @@ class HybridPart:
         graph, old = self.graph.compact(threads)
         sparse = Sparse()
         sparse.apply(*self.sparse.rows(old), NO_SLOTS, 0)
-        return HybridPart(graph, sparse, self.metric, self._calibrated), old
+        return HybridPart(graph, sparse, self._calibrated), old
 
     def give_up_compacting(self) -> None:
         """`compact` raises GivenUp from now on, also the call under way."""
@@ -288,26 +289,3 @@ class HybridPart:
             window=fusion.window,
             once=once,
         )
-
-
-class _Scored:
-    """A dense cursor, read for negated scores."""
-
-    def __init__(self, cursor: Cursor, metric: str) -> None:
-        self._cursor = cursor
-        self._metric = metric
-        self.close = cursor.close
-
-    def next(self, n: int) -> Hits:
-        return _negated(self._cursor.next(n), self._metric)
-
-    @property
-    def bytes(self) -> int:
-        return self._cursor.bytes
-
-
-def _negated(hits: Hits, metric: str) -> Hits:
-    """Dense hits, with negated scores: -(1 + cos) / 2, -1 / (1 + d) or -(1 + dot) / 2, in float32."""
-    one, two, distances = np.float32(1), np.float32(2), hits.distances
-    scores = one / (one + distances) if metric == Metric.EUCLIDEAN else (one - distances) / two
-    return Hits(hits.slots, -scores)

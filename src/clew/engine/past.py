@@ -38,7 +38,14 @@ class Past:
         )
 
     def stream(
-        self, asked: Asked, filter: str, seen: Snapshot, now: Snapshot, chosen: Chosen, threads: int
+        self,
+        asked: Asked,
+        filter: str,
+        seen: Snapshot,
+        now: Snapshot,
+        chosen: Chosen,
+        threads: int,
+        scale: str | None,
     ) -> PresentStream:
         """Over the records that `seen` holds and `now` does not, of those that `chosen` names."""
         with self._turn:
@@ -54,7 +61,7 @@ class Past:
             cursor = self.generation.graph.cursor(
                 asked, allowed=bitmap(there) if allowed is None else allowed & bitmap(there)
             )
-        return PresentStream(self.generation, cursor)
+        return PresentStream(self.generation, cursor, scale)
 
     def _grow(self, found: list[RemovedVector], threads: int) -> None:
         if not found:

@@ -47,7 +47,9 @@ class Queries:
         if namespace is None:
             return _nothing(query.filter)
         generation = namespace.generation
-        results = generation.results(generation.search(asked, query.top_k, query.filter), query.include)
+        hits = generation.search(asked, query.top_k, query.filter)
+        scale = generation.metric if generation.dense else generation.scale_of(asked)
+        results = generation.results(hits, query.include, scale)
         if namespace.gone:  # meanwhile, perhaps before its records were read: as if asked only now
             return self.query(query)
         return results
@@ -70,7 +72,8 @@ class Queries:
                 for one, query in zip(asked, queries, strict=True)
             ]
         results = [
-            generation.results(found, query.include) for query, found in zip(queries, hits, strict=True)
+            generation.results(found, query.include, generation.scale_of(one))
+            for query, one, found in zip(queries, asked, hits, strict=True)
         ]
         return self.query_many(command) if namespace.gone else results
 
@@ -97,7 +100,7 @@ class Queries:
         name_of = generation.ids.__getitem__
         ids = [list(map(name_of, found.slots.tolist())) for found in hits]
         distances = np.concatenate([found.distances for found in hits])
-        values = np.array(scores(distances, generation.scale), dtype=np.float32)
+        values = np.array(scores(distances, generation.metric), dtype=np.float32)
         ends = np.cumsum([len(found) for found in ids])[:-1]
         return ids, list(np.split(values, ends))
 

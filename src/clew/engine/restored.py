@@ -45,7 +45,7 @@ def restored(
         sparse, listed = _lists(rows, live, note.removed_array(), records)
         changes = max(changes, listed) + 1
         # Both halves show a state under the number of the last change.
-        part = HybridPart(graph, sparse, metric.value, graph.size)
+        part = HybridPart(graph, sparse, graph.size)
         part.hide(gone, changes)
     elif len(gone):
         changes += 1

@@ -22,23 +22,34 @@ def opened(generation: Generation, query: Query) -> tuple[Stream, Snapshot, Quer
     """The stream of a query that starts, the snapshot that it sees, and the query as it is from now on."""
     asked = asked_of(generation.records.settings.type, query)
     cursor, snapshot = generation.cursor(asked, query.filter)
-    return PresentStream(generation, cursor), snapshot, with_weights(query, cursor)
+    stream = PresentStream(generation, cursor, generation.scale_of(asked))
+    return stream, snapshot, with_weights(query, cursor)
 
 
-def sought(namespace: Namespace, query: Query, seen: Snapshot, chosen: Chosen, threads: int) -> Stream:
+def sought(
+    namespace: Namespace,
+    query: Query,
+    seen: Snapshot,
+    chosen: Chosen,
+    threads: int,
+    *,
+    fused: Chosen | None = None,
+) -> Stream:
     """The stream of a query that started when the namespace was as in `seen`, over what `chosen` says.
 
     What was there then and still is comes from the present generation, what was removed since from the past.
-    No row removed after `seen` may be purged meanwhile.
+    No row removed after `seen` may be purged meanwhile. fused: what is fused to rank it; None: that alone.
     """
     generation = namespace.generation
     asked = asked_of(generation.records.settings.type, query)
     if isinstance(asked, HybridAsked) and asked.vector is not None and asked.sparse is not None:
         # Ranks of a window count all that the halves find, those already returned as well.
-        meant = Chosen(NOTHING) if asked.fusion.window else chosen
-        dense, sparse = _streams(namespace, generation, asked.halves(), query.filter, seen, meant, threads)
+        meant = Chosen(NOTHING) if asked.fusion.window else fused or chosen
+        halves = asked.halves()
+        dense, sparse = _streams(namespace, generation, halves, None, query.filter, seen, meant, threads)
         return FusedStream(dense, sparse, asked.fusion, chosen)
-    [stream] = _streams(namespace, generation, [asked], query.filter, seen, chosen, threads)
+    scale = generation.scale_of(asked)
+    [stream] = _streams(namespace, generation, [asked], scale, query.filter, seen, chosen, threads)
     return stream
 
 
@@ -46,22 +57,23 @@ def _streams(
     namespace: Namespace,
     generation: Generation,
     questions: Sequence[Asked],
+    scale: str | None,
     filter: str,
     seen: Snapshot,
     chosen: Chosen,
     threads: int,
 ) -> list[PresentStream | MergedStream]:
-    """A stream for each of the questions. They number slots alike."""
+    """A stream for each of the questions. They number slots alike. scale: of the hits that they name."""
     cursors = [
         generation.cursor(asked, filter, lambda size: _among(generation, size, seen, chosen))
         for asked in questions
     ]
-    present = [PresentStream(generation, cursor) for cursor, _ in cursors]
+    present = [PresentStream(generation, cursor, scale) for cursor, _ in cursors]
     if not generation.records.removed_count(namespace.number, seen.seq, seen.end_row):
         return [*present]
     past = namespace.past_of(generation)
     return [
-        MergedStream(one, past.stream(asked, filter, seen, now, chosen, threads))
+        MergedStream(one, past.stream(asked, filter, seen, now, chosen, threads, scale))
         for one, asked, (_, now) in zip(present, questions, cursors, strict=True)
     ]
 

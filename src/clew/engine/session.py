@@ -172,7 +172,14 @@ class Session:
         if self._last is not None:
             return self._results(self._last)
         last = unpack(self._last_packed)
-        stream = sought(self.namespace, self.query, self.snapshot, Chosen(last, only=True), self._threads)
+        stream = sought(
+            self.namespace,
+            self.query,
+            self.snapshot,
+            Chosen(last, only=True),
+            self._threads,
+            fused=Chosen(union([*self._known_parts(), self._tail])),
+        )
         return stream.results(stream.next(max(1, len(last))), self.query.include)
 
     def _move(self, stream: Stream, hits: Hits) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,9 @@ from clew.engine.generation import Generation
 from clew.engine.parts import Reader, Slots
 from clew.engine.returned import Rows
 from clew.types import QueryResult
+
+# How many further hits are looked at, at least, for such as are as near as the last that is wanted.
+TIES = 16
 
 # A slot of the past has this bit; those of a generation are below 2^31.
 _PAST = np.uint32(1 << 31)
@@ -53,15 +57,15 @@ class Stream(Protocol):
 
 
 class PresentStream:
-    """A cursor of one generation."""
+    """A cursor of one generation. scale: see `Answers.results`."""
 
     __slots__ = ("cursor", "generation", "next", "results")
 
-    def __init__(self, generation: Generation, cursor: Reader) -> None:
+    def __init__(self, generation: Generation, cursor: Reader, scale: str | None) -> None:
         self.generation = generation
         self.cursor = cursor
         self.next = cursor.next
-        self.results = generation.results
+        self.results = partial(generation.results, scale=scale)
 
     def rows(self, hits: Hits) -> Rows:
         """The rows of the record store that hits stand for."""
@@ -136,20 +140,26 @@ class _Part:
         self._exhausted = False
 
     def fill(self, n: int) -> None:
-        """See to it that n hits are ready, while there are so many."""
-        missing = n - len(self.ready[0])
-        if self._exhausted or missing <= 0:
-            return
-        hits = self.stream.next(missing)
-        slots, distances = hits.slots, hits.distances
-        self._exhausted = hits.count < missing
-        rows = self.stream.rows(hits)
-        slots_before, distances_before, rows_before = self.ready
-        self.ready = (
-            np.concatenate([slots_before, slots | self.mark]),
-            np.concatenate([distances_before, distances]),
-            np.concatenate([rows_before, rows]),
-        )
+        """See to it that n hits are ready, while there are so many, and with them all that are as near as the
+        nth: slots of the past are in no order of rows.
+        """
+        while not self._exhausted and not self._enough(n):
+            there = len(self.ready[0])
+            missing = max(n + 1 - there, there, TIES)
+            hits = self.stream.next(missing)
+            slots, distances = hits.slots, hits.distances
+            self._exhausted = hits.count < missing
+            rows = self.stream.rows(hits)
+            slots_before, distances_before, rows_before = self.ready
+            self.ready = (
+                np.concatenate([slots_before, slots | self.mark]),
+                np.concatenate([distances_before, distances]),
+                np.concatenate([rows_before, rows]),
+            )
+
+    def _enough(self, n: int) -> bool:
+        distances = self.ready[1]
+        return len(distances) > n and bool(distances[-1] > np.partition(distances, n - 1)[n - 1])
 
     def own(self, hits: Hits) -> tuple[NDArray[np.intp], Hits]:
         """Which of these are its own, and those as its stream knows them."""

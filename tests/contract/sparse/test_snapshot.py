@@ -75,7 +75,10 @@ def test_p12_a_batch_of_writes_is_seen_whole_or_not_at_all(own: Asking, rng: ran
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(lambda: [write(turn) for turn in range(1, 13)])
         while not writing.done():
-            hits = own.index.query(**asked, top_k=100, include_metadata=True)
+            filter = rng.choice(["", "turn >= 0"])
+            hits = own.index.query(
+                **asked, top_k=100, filter=filter, include_metadata=True, include_vectors=True
+            )
             assert len(hits) == 40
             assert len({hit.metadata["turn"] for hit in hits}) == 1
         writing.result()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from clew.commands import FetchNext
 from opening import open_index
 from sparse_asking import FORMS, Asking, ids
 from sparse_worlds import fresh, make_sparse_world
@@ -32,6 +34,51 @@ def test_p8_a_query_whose_cache_was_dropped_goes_on(type: str, form: str, rng: r
         if own.stable:
             assert all(a.score >= b.score for a, b in pairwise(hits))
     world.index.close()
+
+
+@pytest.mark.parametrize("window", [None, 100])
+@pytest.mark.parametrize("sparse", [None, ([9], [1.0])])
+def test_p10_what_differs_in_distance_and_not_in_score_keeps_its_order(
+    tmp_path: Path, sparse: Any, window: int | None
+) -> None:
+    index = open_index(tmp_path, type="HYBRID", similarity_function="EUCLIDEAN")
+    index.upsert([(name, [1e-5 * (6 - i), 0.0], ([1], [1.0])) for i, name in enumerate("abcdef")])
+    index.upsert([("z", [5.0, 0.0], ([1], [1.0]))])
+    asked: dict[str, Any] = {"vector": [0.0, 0.0], "sparse_vector": sparse, "fusion_window": window}
+    with index.resumable_query(**asked, top_k=100) as whole:
+        expected = [hit.id for hit in whole.start()]
+    query = index.resumable_query(**asked, top_k=2)
+    hits = query.start()
+    index.delete("z")
+    index.close()
+    with open_index(tmp_path) as again:
+        query._call = again._call
+        while batch := query.fetch_next(2):
+            hits += batch
+        query.stop()
+    assert [hit.id for hit in hits] == expected
+    assert expected[:6] == list("fedcba")
+
+
+@pytest.mark.parametrize("algorithm", ["RRF", "DBSF"])
+@pytest.mark.parametrize("window", [None, 20])
+def test_p10_a_batch_that_is_asked_for_again_is_the_same(
+    algorithm: str, window: int | None, tmp_path: Path, rng: random.Random
+) -> None:
+    world = make_sparse_world(tmp_path, "HYBRID", 200)
+    own = Asking(world, "both")
+    queries = []
+    for _ in range(10):
+        asked = {**own.some(rng), "fusion_algorithm": algorithm, "fusion_window": window}
+        query = world.index.resumable_query(**asked, top_k=6)
+        query.start()
+        query.fetch_next(9)
+        queries.append((query, query.fetch_next(6)))
+    world.delete(rng.sample(sorted(world.records), 40))
+    world.index.close()
+    with open_index(tmp_path) as again:
+        for query, batch in queries:
+            assert again._call(FetchNext(query._uuid, 6, 2)) == batch
 
 
 @pytest.mark.parametrize(("type", "form"), [(t, f) for t, forms in FORMS.items() for f in forms])
