@@ -50,6 +50,28 @@ def test_batches_continue_and_an_exhausted_query_stays_exhausted(engine: Engine)
     assert engine.execute(EndQuery(uuid)) == "Success"
 
 
+def test_what_an_interrupted_batch_had_found_comes_with_the_next(engine: Engine) -> None:
+    uuid = start(engine, 1.0, 0.0, top_k=3)
+    assert fetch_ids(engine, uuid, 2) == NAMES[3:5]
+    session = sessions_of(engine)._table.find(uuid)
+    stream = session._stream
+
+    class Cut:
+        """Ctrl-C came while `next` was at work: Python raises it once that is done."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(stream, name)
+
+        def next(self, n: int) -> Any:
+            stream.next(n)
+            raise KeyboardInterrupt
+
+    session._stream = Cut()
+    with pytest.raises(KeyboardInterrupt):
+        engine.execute(FetchNext(uuid, 4))
+    assert fetch_ids(engine, uuid, 1000) == NAMES[5:]
+
+
 def test_a_query_that_was_never_started_does_not_exist(engine: Engine) -> None:
     assert gone(engine, "nonsense") == "Resumable query nonsense does not exist"
 

@@ -13,6 +13,7 @@ from clew.engine.parts import part_of
 from clew.engine.records import Records
 from clew.engine.saved import SavedQuery
 from clew.engine.snapshot import Snapshot
+from clew.engine.uninterrupted import Uninterrupted
 from clew.engine.vectors import Vectors, no_vectors
 from clew.errors import ClientError, Poisoned
 from clew.types import Metric
@@ -46,7 +47,7 @@ class Catalog:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """One writer at a time, and none once a write failed half-way or the index is closed."""
-        with self.writing:
+        with Uninterrupted(), self.writing:
             if self.closed:
                 raise ClientError(CLOSED)
             if self.read_only:

@@ -14,20 +14,22 @@ from clew import commands as c
 from clew.config import durability_of
 from clew.engine.assembly import Options, Parts, assembled
 from clew.engine.background import in_background
-from clew.engine.catalog import CLOSED, Catalog
+from clew.engine.catalog import CLOSED
 from clew.engine.disk import made, sync_directory
 from clew.engine.embedding import DenseModel, SparseModel
 from clew.engine.namespaces import Namespaces
 from clew.engine.queries import Queries
 from clew.engine.reads import Reads
-from clew.engine.sessions import SESSIONS_MAX, STREAM_BYTES_MAX, Sessions
+from clew.engine.sessions import SESSIONS_MAX, STREAM_BYTES_MAX
 from clew.engine.settings import directory_of, processors
-from clew.engine.upkeep import PINNED_BYTES_MAX, Upkeep
+from clew.engine.uninterrupted import uninterrupted
+from clew.engine.upkeep import PINNED_BYTES_MAX
 from clew.engine.writes import Writes
 from clew.errors import ClientError
 from clew.types import Durability, IndexType, Metric
 
 T = TypeVar("T")
+Methods = dict[type[c.AnyCommand], Callable[[Any], Any]]
 
 
 class Engine:
@@ -40,7 +42,7 @@ class Engine:
     def __init__(self, parts: Parts, draw: random.Random) -> None:
         self._parts = parts
         self._catalog, self._sessions, self._models = parts.catalog, parts.sessions, parts.models
-        methods = _methods(parts.catalog, parts.sessions, parts.upkeep, draw)
+        methods = _methods(parts, draw)
         self._methods = {kind: parts.models.before(kind, method) for kind, method in methods.items()}
         weakref.finalize(self, _let_go, parts, os.getpid())
 
@@ -150,24 +152,28 @@ def _let_go(parts: Parts, process: int) -> None:
         parts.close()
 
 
-def _methods(
-    catalog: Catalog, sessions: Sessions, upkeep: Upkeep, draw: random.Random
-) -> dict[type[c.AnyCommand], Callable[[Any], Any]]:
-    """What carries out each type of command."""
+def _methods(parts: Parts, draw: random.Random) -> Methods:
+    """What carries out each type of command. Ctrl-C waits until what one writes is written."""
+    catalog, sessions, upkeep = parts.catalog, parts.sessions, parts.upkeep
     queries, reads = Queries(catalog, sessions), Reads(catalog, draw)
     writes, namespaces = Writes(catalog, upkeep.written), Namespaces(catalog, sessions, upkeep.due)
-    return {
+    reading: Methods = {
         c.Query: queries.query,
         c.QueryMany: queries.query_many,
         c.QueryArrays: queries.query_arrays,
-        c.StartQuery: queries.start,
-        c.FetchNext: queries.fetch_next,
-        c.EndQuery: queries.end,
         c.Fetch: reads.fetch,
         c.Range: reads.range,
         c.Random: reads.random,
         c.Info: reads.info,
         c.ListNamespaces: reads.list_namespaces,
+        c.Compact: lambda command: upkeep.compact(),  # which ends with Ctrl-C, and leaves what was there
+    }
+    resuming: Methods = {
+        c.StartQuery: queries.start,
+        c.FetchNext: queries.fetch_next,
+        c.EndQuery: queries.end,
+    }
+    writing: Methods = {
         c.Upsert: writes.upsert,
         c.UpsertArrays: writes.upsert_arrays,
         c.Update: writes.update,
@@ -175,5 +181,6 @@ def _methods(
         c.Reset: namespaces.reset,
         c.DeleteNamespace: namespaces.delete,
         c.RenameNamespace: namespaces.rename,
-        c.Compact: lambda command: upkeep.compact(),
     }
+    (writing if parts.saved.lasting else reading).update(resuming)
+    return reading | {kind: uninterrupted(method) for kind, method in writing.items()}

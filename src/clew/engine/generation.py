@@ -18,6 +18,7 @@ from clew.engine.metadata import metadata_reader
 from clew.engine.parts import Asked, Bits, HybridAsked, HybridPart, Part, Reader, SparsePart
 from clew.engine.records import Records
 from clew.engine.snapshot import Snapshot
+from clew.engine.uninterrupted import Uninterrupted
 from clew.engine.vectors import Vectors
 from clew.filters import Columns
 from clew.types import Metric
@@ -215,7 +216,7 @@ class Generation(Answers):
             state = self._states.get((size, live))
             if graph.live == live and graph.size == size and state is not None:
                 return opened, state
-        with self.writing:
+        with Uninterrupted(), self.writing:
             [state] = self._states.values()
             return open(graph.size), state
 

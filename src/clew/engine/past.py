@@ -12,6 +12,7 @@ from clew.engine.parts import Asked, Bits, part_of
 from clew.engine.records import RemovedVector
 from clew.engine.snapshot import Chosen, Snapshot
 from clew.engine.stream import PresentStream
+from clew.engine.uninterrupted import Uninterrupted
 from clew.engine.vectors import from_blobs
 from clew.types import Metric
 
@@ -48,7 +49,7 @@ class Past:
         scale: str | None,
     ) -> PresentStream:
         """Over the records that `seen` holds and `now` does not, of those that `chosen` names."""
-        with self._turn:
+        with Uninterrupted(), self._turn:
             if self.upto < now.seq:
                 self._grow(self._records.removed(self._namespace, self.upto, now.seq), threads)
                 self.upto = now.seq

@@ -31,7 +31,7 @@ class Session:
     made from it. Where `saved` lasts, the truth is committed before a batch is returned.
     """
 
-    __slots__ = ("_ahead", "_last", "_last_packed", "_parts", "_saved", "_stream", "_tail",
+    __slots__ = ("_ahead", "_at_work", "_last", "_last_packed", "_parts", "_saved", "_stream", "_tail",
                  "_threads", "_wall", "_yielded", "batch", "deadline", "lock", "max_idle_s", "namespace",
                  "number", "query", "snapshot", "stopped", "stream_bytes")  # fmt: skip
 
@@ -64,6 +64,7 @@ class Session:
         self._threads = threads
         self._stream = stream
         self._ahead: Sequence[Hits] = ()  # taken from the stream and not returned
+        self._at_work = False  # the stream may have given more than was returned
         self._last: Hits | None = (
             NO_HITS if place is None else None
         )  # of the last batch, for as long as the stream
@@ -98,14 +99,19 @@ class Session:
                 f"batch must be {self.batch} for the last batch again or {self.batch + 1} for the next,"
                 f" got {batch!r}"
             )
+        if self._at_work:  # Ctrl-C ended the last call, and what it had found went with it
+            self.drop()
+        self._at_work = True
         stream = self._stream or self._seek()
         hits = self._take(n) if self._ahead else stream.next(n)
         try:
             results = stream.results(hits, self.query.include)
             self._move(stream, hits)
-        except BaseException:
+        except Exception:
             self._ahead = [hits, *self._ahead]
+            self._at_work = False
             raise
+        self._at_work = False
         self.stream_bytes = stream.bytes
         return results
 
@@ -130,13 +136,18 @@ class Session:
         """Let go of the stream. The next batch makes another, from what was returned."""
         if self._stream is None:
             return
+        parts, packed = self._parts, self._last_packed
         if self._saved.lasting:
-            self._parts = None
+            parts = None
         elif self._last is not None:
-            before = np.frombuffer(self._yielded or b"", dtype=np.uint32)
-            rows = self._stream.rows(Hits(before, np.zeros(len(before), dtype=np.float32)))
-            self._parts, _ = added(self._known_parts(), pack(rows))
-            self._last_packed = self._stream.packed(self._last)
+            yielded = np.frombuffer(self._yielded or b"", dtype=np.uint32)
+            rows = self._stream.rows(Hits(yielded, np.zeros(len(yielded), dtype=np.float32)))
+            # Where Ctrl-C came between, the last batch is among these too.
+            before = np.setdiff1d(rows, self._stream.rows(self._last))
+            parts, _ = added(self._known_parts(), pack(before))
+            packed = self._stream.packed(self._last)
+        # No call from here on: nothing comes between.
+        self._parts, self._last_packed = parts, packed
         self._stream, self._ahead, self._last, self._yielded = None, (), None, None
         self.stream_bytes = 0
 
