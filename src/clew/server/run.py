@@ -38,7 +38,7 @@ BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `clew serve` was told. `directory` of None: an index in memory."""
+    """What `clew serve` was told. `directory` of None, which goes with `dev` alone: an index in memory."""
 
     directory: Path | None
     host: str = HOST_DEFAULT
@@ -86,12 +86,13 @@ def opened(options: Options) -> Iterator[dict[str, Hosted]]:
     indexes: dict[str, Hosted] = {}
     with contextlib.ExitStack() as stack:
         stack.callback(pool.close)
-        if options.dev or options.directory is None:
+        if options.dev:
             indexes[""] = Hosted(
                 "", Engine.open(options.directory), Tokens(None), pool, records_max=options.records_max
             )
             stack.callback(indexes[""].close)
         else:
+            assert options.directory is not None
             for entry in _entries(options.directory, stack):
                 where = options.directory / entry.name
                 engine = Engine.open(
