@@ -172,7 +172,7 @@ DIGEST = f'token_sha256 = "{"0" * 64}"'
     ],
 )
 def test_a_file_of_indexes_that_is_wrong_is_refused(tmp_path: Path, text: str) -> None:
-    from clew.server.catalogue import create, load
+    from clew.server.indexes_file import create, load
 
     (tmp_path / "indexes.toml").write_text(text)
     with pytest.raises(StorageError, match=r"indexes\.toml"):

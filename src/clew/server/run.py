@@ -19,7 +19,7 @@ import uvicorn
 from clew.engine.engine import Engine
 from clew.engine.lock import DirectoryLock
 from clew.errors import ClientError
-from clew.server import catalogue
+from clew.server import indexes_file
 from clew.server.api import BODY_BYTES_MAX, Limits
 from clew.server.app import App
 from clew.server.auth import Tokens
@@ -62,7 +62,7 @@ def serve(options: Options) -> None:
     sys.setswitchinterval(SWITCH_S)
     with opened(options) as indexes, _listening(options) as listening:
         app = App(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
-        line: Any = functools.partial(Line, quick=app)
+        line: Any = functools.partial(Line, short_path=app)
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -110,8 +110,8 @@ def opened(options: Options) -> Iterator[dict[str, Hosted]]:
         yield indexes
 
 
-def _entries(directory: Path, stack: contextlib.ExitStack) -> list[catalogue.IndexEntry]:
-    entries = catalogue.load(directory)
+def _entries(directory: Path, stack: contextlib.ExitStack) -> list[indexes_file.IndexEntry]:
+    entries = indexes_file.load(directory)
     if not entries:
         raise ClientError(
             f"{directory} has no indexes to serve: make one with `clew create {directory} NAME`, "
