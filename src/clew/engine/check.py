@@ -10,7 +10,7 @@ import numpy as np
 from clew.commands import Query, Record, UpsertArrays
 from clew.engine.metadata import DATA_BYTES_MAX, encode_metadata, require_size
 from clew.engine.parts import Asked, asked_of
-from clew.engine.records import Batch
+from clew.engine.records import NewRecords
 from clew.engine.vectors import BothRows, Vectors, sparse_rows
 from clew.errors import ClientError, DimensionMismatch
 from clew.types import IndexType, SparseVector
@@ -135,8 +135,8 @@ def position_of(cursor: str) -> int:
     return position
 
 
-def batch_of(records: Sequence[Record], kind: IndexType, dimension: int | None) -> Batch:
-    """Checked records as a batch; of records with one id the last. At least one record."""
+def new_records(records: Sequence[Record], kind: IndexType, dimension: int | None) -> NewRecords:
+    """Records, checked; of those with one id the last. At least one."""
     last = {record.id: record for record in records}
     for record in records:
         require_halves(kind, record.vector is not None, record.sparse_vector is not None)
@@ -146,7 +146,7 @@ def batch_of(records: Sequence[Record], kind: IndexType, dimension: int | None) 
             require_dimension(len(record.vector), dimension)
         if record.sparse_vector is not None:
             require_sparse(f"sparse_vector of id {record.id!r}", record.sparse_vector)
-    return Batch(
+    return NewRecords(
         _ids(last),
         vectors_of(kind, list(last.values())),
         [encode_metadata(record.id, record.metadata) for record in last.values()],
@@ -164,7 +164,7 @@ def vectors_of(kind: IndexType, records: Sequence[Record]) -> Vectors:
     return floats if kind is IndexType.DENSE else BothRows(floats, sparse_rows(sparse))
 
 
-def batch_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | None) -> Batch:
+def new_records_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | None) -> NewRecords:
     """The same of whole arrays, which are of dense vectors."""
     require_halves(kind, True, False)
     ids, vectors, metadata, data = command.ids, command.vectors, command.metadata, command.data
@@ -178,7 +178,7 @@ def batch_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | Non
         vectors = vectors[kept]
         metadata = metadata and tuple(metadata[i] for i in kept)
         data = data and tuple(data[i] for i in kept)
-    return Batch(
+    return NewRecords(
         _ids(last),
         vectors,
         [None] * len(last)

@@ -41,7 +41,7 @@ class StoredNamespace(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class NewRecords:
     """Records to add, all of one namespace, each id once.
 
     `vectors` are of the type of the index; `metadata` holds JSON texts.
@@ -132,7 +132,7 @@ class Records(Protocol):
         """The same, and the namespace with them."""
         ...
 
-    def add(self, namespace: int, batch: Batch, positions: Sequence[int], next_position: int) -> int:
+    def add(self, namespace: int, new: NewRecords, positions: Sequence[int], next_position: int) -> int:
         """Add rows, numbered upwards from the number that is returned."""
         ...
 
