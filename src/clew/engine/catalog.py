@@ -15,9 +15,8 @@ from clew.engine.saved import SavedQuery
 from clew.engine.snapshot import Snapshot
 from clew.engine.vectors import Vectors, no_vectors
 from clew.errors import ClientError, Poisoned
+from clew.messages import CLOSED
 from clew.types import Metric
-
-CLOSED = "the index is closed"
 
 
 class Catalog:

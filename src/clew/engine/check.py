@@ -13,24 +13,16 @@ from clew.engine.parts import Asked, asked_of
 from clew.engine.records import NewRecords
 from clew.engine.vectors import BothRows, Vectors, sparse_rows
 from clew.errors import ClientError, DimensionMismatch
+from clew.limits import RESULTS_MAX, SPARSE_INDEX_MAX, SPARSE_INDEX_MIN, SPARSE_MAX
 from clew.types import IndexType, SparseVector
-
-# What one call may ask for, as the hosted service has it. It bounds the memory of an answer.
-RESULTS_MAX = 1000
 
 # The largest position that the record store can hold, hence the largest cursor of a range.
 POSITION_MAX = 2**63 - 1
-
-# Of a sparse vector, as the hosted service has it; and the range of its indices.
-SPARSE_MAX = 1000
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 NO_MODEL = (
     "Embedding data for this index is not allowed. "
     "The index must be created with an embedding model to use it."
 )
-ONE_FETCH_CRITERION = "Only one of ids or prefix must be provided."
-ONE_DELETE_CRITERION = "Only and only one of the ids, prefix, or filter must be provided."
 
 
 def require_count(name: str, value: int) -> None:
@@ -95,7 +87,7 @@ def require_sparse(name: str, vector: SparseVector) -> None:
         raise ClientError(f"{name} has {found}; expected as many of each")
     if len(indices) > SPARSE_MAX:
         raise ClientError(f"{name} has {len(indices)} entries, at most {SPARSE_MAX} are allowed")
-    if indices and (min(indices) < INT32_MIN or max(indices) > INT32_MAX):
+    if indices and (min(indices) < SPARSE_INDEX_MIN or max(indices) > SPARSE_INDEX_MAX):
         raise ClientError(f"{name} has an index beyond signed 32 bits")
     with np.errstate(over="ignore"):
         if not np.isfinite(np.array(values, dtype=np.float32)).all():

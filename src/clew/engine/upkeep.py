@@ -12,13 +12,14 @@ from contextlib import suppress
 
 from clew._core import GivenUp
 from clew.engine.background import Background
-from clew.engine.catalog import CLOSED, Catalog
+from clew.engine.catalog import Catalog
 from clew.engine.compaction import compact
 from clew.engine.generation import Generation
 from clew.engine.images import Images
 from clew.engine.namespace import Namespace
 from clew.engine.sessions import Sessions
 from clew.errors import ClewError, ClientError
+from clew.messages import CLOSED
 
 # What open queries may keep of records that were removed. Past it the oldest of them is stopped, and told
 # why.

@@ -10,7 +10,6 @@ from clew.commands import Delete, Update, Upsert, UpsertArrays
 from clew.engine.catalog import Catalog
 from clew.engine.change import Change, Plan, alike, merged_plans
 from clew.engine.check import (
-    ONE_DELETE_CRITERION,
     new_records,
     new_records_of_arrays,
     require_data,
@@ -29,6 +28,7 @@ from clew.engine.together import Together
 from clew.engine.vectors import dimension_of
 from clew.errors import ClewError, ClientError
 from clew.filters import parse
+from clew.messages import ONE_DELETE_CRITERION
 from clew.types import DeleteResult, MetadataUpdateMode, UpdateResult
 
 # A commit waits at most so long for threads that were in the last: about as long as a disk takes to sync.
