@@ -104,9 +104,8 @@ class Records(Protocol):
 
     settings: IndexSettings
     seq: int  # of the last committed command
-    lineage: (
-        Lineage  # tells this store from a copy of it that went another way, with commands of the same seq
-    )
+    # Tells this store from a copy of it that went another way, with commands of the same seq.
+    lineage: Lineage
 
     def writing(self, seq: int) -> AbstractContextManager[None]:
         """Everything written inside is committed together as command `seq`, or not at all."""

@@ -63,11 +63,11 @@ class Upkeep:
         self._background = Background(self, Upkeep._look, "clew-upkeep")
 
     def due(self) -> None:
-        """There is something to do."""
+        """Wake the thread."""
         self._background.wake()
 
     def written(self, namespaces: Iterable[Namespace]) -> None:
-        """These have changed."""
+        """Wake the thread if a changed namespace needs compacting or a new image."""
         if any(one.generation.crowded() or self._images.due(one) for one in namespaces):
             self.due()
 
@@ -163,7 +163,9 @@ class Upkeep:
             return purged == PURGED_AT_ONCE
 
     def _line(self, namespace: Namespace) -> int:
-        """What was removed by this command or before, nobody sees."""
+        """The seq up to which removed records can be purged: older than every open query and every generation
+        still held.
+        """
         held = [generation.since for generation in namespace.retired()]
         oldest = self._sessions.oldest(namespace)
         if oldest is not None:

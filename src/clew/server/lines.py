@@ -64,12 +64,12 @@ class Line(HttpToolsProtocol):
         self._known: list[tuple[Head, Route]] = []
 
     def connection_made(self, transport: Any) -> None:
-        """It is there, and owes a request."""
+        """The client has connected; its first request must begin in time."""
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection was closed: cancel its timers."""
         super().connection_lost(exc)
         self._let_go()
         self._unset_keepalive_if_required()
@@ -200,7 +200,7 @@ class Line(HttpToolsProtocol):
         self._parse(self._let_go())
 
     def _let_go(self) -> bytes:
-        """What was held."""
+        """Stop waiting for the rest of a held request; return what came of it."""
         if self._holding is not None:
             self._holding.cancel()
         held, self._held, self._holding = self._held, b"", None
