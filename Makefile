@@ -48,7 +48,7 @@ bench-full: $(DEV)  ## every benchmark beside every peer, and the plots: some ho
 sanitize: $(DEV)  ## the core's tests under ASan and UBSan, then TSan
 	.ci/sanitize $(RUN)/python
 build: $(DEV)  ## the environment and the native core; done again when cpp/ changes
-$(BUILT): pyproject.toml CMakeLists.txt $(CPP) $(wildcard cpp/*.inl)
+$(BUILT): pyproject.toml src/clew/__init__.py CMakeLists.txt $(CPP) $(wildcard cpp/*.inl)
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install -q $(TOOLS)
 	$(RUN)/pip install -q -e . --no-build-isolation

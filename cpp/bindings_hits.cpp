@@ -57,8 +57,8 @@ nb::list shortest(const nb::ndarray<const float, nb::c_contig, nb::device::cpu>&
   return result;
 }
 
-// http_api.md 6.1: (1 + cos) / 2, 1 / (1 + squared distance), (1 + dot) / 2, in float32. Without a metric a distance is
-// a negated score.
+// As docs/api.md#scores has them: (1 + cos) / 2, 1 / (1 + squared distance), (1 + dot) / 2, in float32. Without a
+// metric a distance is a negated score.
 double score(float distance, std::optional<Metric> metric) {
   if (!metric) return shortest_double(0 - distance);
   return shortest_double(*metric == Metric::euclidean ? 1 / (1 + distance) : (1 - distance) / 2);

@@ -34,7 +34,7 @@ nb::object take(const nb::bytes& text) {
 }
 
 nb::object read(const Head& head, const nb::bytes& text) {
-  const std::optional<Place> place = head.body_in(view(text));
+  const std::optional<BodyPlace> place = head.body_in(view(text));
   if (!place) return nb::none();
   if (text.size() < place->end) return nb::make_tuple(place->end, nb::none(), nb::none());
   const std::string_view body = view(text).substr(place->begin, place->end - place->begin);

@@ -1,7 +1,7 @@
 // The kernels over codes of one instruction set. Included once per set by distance.cpp, inside a namespace that defines
 // `Words`: a register of CODES int16 with load_words and subtract_words, and join, which makes two of a register's
-// worth
-//   of coarse and fine halves; `Sums`: a register of int32 with no_sums, add_products (of words) and store_totals;
+//   worth of coarse and fine halves;
+// `Sums`: a register of int32 with no_sums, add_products (of words) and store_totals;
 // `Bytes`: a register of BYTES uint8 or int8 with load_bytes, low_halves, high_halves, mixed (of halves: h (15 - h)),
 //   add_bytes, eight_times and add_byte_products: of uint8 and int8, and more such after them; at most three, of which
 //   two are of halves and one is eight times two that are mixed.

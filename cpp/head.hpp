@@ -9,7 +9,7 @@
 namespace clew {
 
 // Where a body begins and ends in a text; the text may be shorter.
-struct Place {
+struct BodyPlace {
   std::size_t begin;
   std::size_t end;
 };
@@ -21,7 +21,7 @@ class Head {
   Head(std::string before, std::string after, std::size_t most);
 
   // The body of the request at the beginning of `text`; none if that has another head, or a larger body.
-  std::optional<Place> body_in(std::string_view text) const;
+  std::optional<BodyPlace> body_in(std::string_view text) const;
 
  private:
   std::string before_;

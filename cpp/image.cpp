@@ -47,7 +47,7 @@ struct Header {
   double error;
   double coarse_error;
   double coarse_along;
-  std::array<Place, SECTIONS> sections;
+  std::array<SectionPlace, SECTIONS> sections;
   std::uint64_t checksum;  // of all before
 };
 

@@ -77,9 +77,9 @@ void ImageWriter::append(const void* bytes, std::size_t count) {
   offset_ += count;
 }
 
-Place ImageWriter::end() { return {start_, offset_ - start_, sum_.value()}; }
+SectionPlace ImageWriter::end() { return {start_, offset_ - start_, sum_.value()}; }
 
-Place ImageWriter::bytes(const std::vector<char>& bytes) {
+SectionPlace ImageWriter::bytes(const std::vector<char>& bytes) {
   begin();
   append(bytes.data(), bytes.size());
   return end();
@@ -120,7 +120,7 @@ void ImageReader::head(void* out, std::size_t bytes) {
   read_at(out, bytes, 0);
 }
 
-std::vector<char> ImageReader::bytes(const Place& place) {
+std::vector<char> ImageReader::bytes(const SectionPlace& place) {
   check(place, place.bytes);
   std::vector<char> result(place.bytes);
   read_at(result.data(), result.size(), place.offset);
@@ -130,13 +130,13 @@ std::vector<char> ImageReader::bytes(const Place& place) {
   return result;
 }
 
-void ImageReader::check(const Place& place, std::uint64_t bytes) const {
+void ImageReader::check(const SectionPlace& place, std::uint64_t bytes) const {
   if (place.bytes != bytes) throw DamagedImage(path_ + " has a section of another size than it should");
   if (place.bytes == 0) return;
   if (place.offset > size_ || place.bytes > size_ - place.offset) throw DamagedImage(path_ + " has been cut short");
 }
 
-void ImageReader::compare(const Place& place, const Checksum& sum) const {
+void ImageReader::compare(const SectionPlace& place, const Checksum& sum) const {
   if (place.bytes > 0 && sum.value() != place.checksum) {
     throw DamagedImage(path_ + " has a section without its checksum, at " + std::to_string(place.offset));
   }

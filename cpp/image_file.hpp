@@ -14,7 +14,7 @@
 namespace clew {
 
 // Where a section is. One that was not written has no bytes.
-struct Place {
+struct SectionPlace {
   std::uint64_t offset;
   std::uint64_t bytes;
   std::uint64_t checksum;
@@ -46,11 +46,11 @@ class ImageWriter {
   ImageWriter& operator=(const ImageWriter&) = delete;
 
   void skip(std::size_t bytes) { offset_ += bytes; }
-  Place bytes(const std::vector<char>& bytes);
+  SectionPlace bytes(const std::vector<char>& bytes);
 
   // `count` rows, each of `width` T that fill(slot, out) writes.
   template <class T, class Fill>
-  Place rows_of(std::size_t width, Slot count, Fill fill) {
+  SectionPlace rows_of(std::size_t width, Slot count, Fill fill) {
     begin();
     const std::size_t block = std::max<std::size_t>(BUFFER_BYTES / (width * sizeof(T)), 1);
     std::vector<T> buffer(block * width);
@@ -63,7 +63,7 @@ class ImageWriter {
   }
 
   template <class T>
-  Place rows(const Rows<T>& rows, Slot count) {
+  SectionPlace rows(const Rows<T>& rows, Slot count) {
     return rows_of<T>(rows.width(), count, [&](Slot slot, T* out) { std::copy_n(rows[slot], rows.width(), out); });
   }
 
@@ -75,7 +75,7 @@ class ImageWriter {
 
   void begin();
   void append(const void* bytes, std::size_t count);
-  Place end();
+  SectionPlace end();
   void write_at(const void* bytes, std::size_t count, std::uint64_t offset);
 
   std::string path_;
@@ -94,10 +94,10 @@ class ImageReader {
   ImageReader& operator=(const ImageReader&) = delete;
 
   void head(void* out, std::size_t bytes);
-  std::vector<char> bytes(const Place& place);
+  std::vector<char> bytes(const SectionPlace& place);
 
   template <class T>
-  void rows(const Place& place, Rows<T>& rows, Slot count) {
+  void rows(const SectionPlace& place, Rows<T>& rows, Slot count) {
     const std::size_t row_bytes = rows.width() * sizeof(T);
     check(place, count * row_bytes);
     rows.reserve(count);
@@ -110,7 +110,7 @@ class ImageReader {
   }
 
   template <class T>
-  void map(const Place& place, Rows<T>& rows, Slot count) {
+  void map(const SectionPlace& place, Rows<T>& rows, Slot count) {
     check(place, count * rows.width() * sizeof(T));
     rows.map(file_, place.offset, count);
     // What follows whole chunks is read: more rows will come behind it.
@@ -121,8 +121,8 @@ class ImageReader {
   }
 
  private:
-  void check(const Place& place, std::uint64_t bytes) const;
-  void compare(const Place& place, const Checksum& sum) const;
+  void check(const SectionPlace& place, std::uint64_t bytes) const;
+  void compare(const SectionPlace& place, const Checksum& sum) const;
   void read_at(void* out, std::size_t count, std::uint64_t offset) const;
 
   std::string path_;

@@ -11,14 +11,6 @@ double per_square(Metric metric) { return metric == Metric::cosine ? 0.5 : 1; }
 
 }  // namespace
 
-float Measure::least(float distance) const {
-  if (metric == Metric::dot_product) return distance - static_cast<float>(along + rounding);
-  const double said = std::max(0.0, (double{distance} - offset) / per_square(metric));
-  const double between = std::sqrt(std::max(0.0, along * along + said - across)) - along;
-  const double nearest = std::max(0.0, between - rests);
-  return static_cast<float>(nearest * nearest * (1 - FLOAT_ERROR) * per_square(metric) + offset - rounding);
-}
-
 float Measure::greatest(float distance) const {
   if (metric == Metric::dot_product) return distance + static_cast<float>(along + rounding);
   const double away = std::max(0.0, (double{distance} - offset + rounding) / per_square(metric));

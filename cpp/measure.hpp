@@ -31,9 +31,7 @@ struct Measure {
 
   float distance(std::int32_t sum) const { return offset + scale * static_cast<float>(base - (sum << shift)); }
 
-  // The least distance of a vector whose codes say `distance` or more, and the greatest that the codes of a vector may
-  // say that is at `distance` or less.
-  float least(float distance) const;
+  // The greatest distance that the codes of a vector may say that is at `distance` or less.
   float greatest(float distance) const;
   // Nearly all vectors at `distance` or less say no more than this.
   float likely(float distance) const;

@@ -25,20 +25,20 @@ char32_t take_character(const char*& at) {
 
 Vocabulary::Sought Vocabulary::seek(std::string_view word) const {
   const Sought sought{word, static_cast<std::uint32_t>(std::hash<std::string_view>{}(word))};
-  __builtin_prefetch(&slots_[home_of(sought.hash)]);
+  __builtin_prefetch(&buckets_[home_of(sought.hash)]);
   return sought;
 }
 
 const Term* Vocabulary::find(const Sought& sought) const {
-  const Slot& slot = slots_[slot_of(sought)];
-  return slot.length == 0 ? nullptr : &slot.term;
+  const Bucket& bucket = buckets_[bucket_of(sought)];
+  return bucket.length == 0 ? nullptr : &bucket.term;
 }
 
-std::size_t Vocabulary::slot_of(const Sought& sought) const {
+std::size_t Vocabulary::bucket_of(const Sought& sought) const {
   for (std::size_t at = home_of(sought.hash);; at = next_to(at)) {
-    const Slot& slot = slots_[at];
-    if (slot.length == 0) return at;
-    if (slot.hash == sought.hash && sought.word == std::string_view(letters_).substr(slot.begin, slot.length)) {
+    const Bucket& bucket = buckets_[at];
+    if (bucket.length == 0) return at;
+    if (bucket.hash == sought.hash && sought.word == std::string_view(letters_).substr(bucket.begin, bucket.length)) {
       return at;
     }
   }
@@ -47,26 +47,26 @@ std::size_t Vocabulary::slot_of(const Sought& sought) const {
 void Vocabulary::keep(std::string_view word, Term term) {
   if (word.empty() || word.size() > WORD_BYTES_MAX) return;
   if (size_ >= words_max_) {
-    slots_.assign(SLOTS_MIN, {});
+    buckets_.assign(BUCKETS_MIN, {});
     letters_.clear();
     size_ = 0;
   }
-  if (2 * (size_ + 1) > slots_.size()) grow();
+  if (2 * (size_ + 1) > buckets_.size()) grow();
   const Sought sought = seek(word);
-  Slot& slot = slots_[slot_of(sought)];
-  if (slot.length != 0) return;
-  slot = {sought.hash, static_cast<std::uint32_t>(letters_.size()), static_cast<std::uint32_t>(word.size()), term};
+  Bucket& bucket = buckets_[bucket_of(sought)];
+  if (bucket.length != 0) return;
+  bucket = {sought.hash, static_cast<std::uint32_t>(letters_.size()), static_cast<std::uint32_t>(word.size()), term};
   letters_.append(word);
   ++size_;
 }
 
 void Vocabulary::grow() {
-  const std::vector<Slot> before = std::exchange(slots_, std::vector<Slot>(2 * slots_.size()));
-  for (const Slot& slot : before) {
-    if (slot.length == 0) continue;
-    std::size_t at = home_of(slot.hash);
-    while (slots_[at].length != 0) at = next_to(at);
-    slots_[at] = slot;
+  const std::vector<Bucket> before = std::exchange(buckets_, std::vector<Bucket>(2 * buckets_.size()));
+  for (const Bucket& bucket : before) {
+    if (bucket.length == 0) continue;
+    std::size_t at = home_of(bucket.hash);
+    while (buckets_[at].length != 0) at = next_to(at);
+    buckets_[at] = bucket;
   }
 }
 

@@ -16,7 +16,7 @@ inline constexpr Term NO_TERM = -1;  // of a word that is not counted
 // The terms of some words, by 16 bytes each and their letters. One thread at a time may use it.
 class Vocabulary {
  public:
-  explicit Vocabulary(std::size_t words_max) : words_max_(words_max), slots_(SLOTS_MIN) {}
+  explicit Vocabulary(std::size_t words_max) : words_max_(words_max), buckets_(BUCKETS_MIN) {}
 
   // A word, and where the search for it begins: found early, so that memory is asked for before it is waited for.
   struct Sought {
@@ -35,24 +35,24 @@ class Vocabulary {
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr std::size_t SLOTS_MIN = 1024;
+  static constexpr std::size_t BUCKETS_MIN = 1024;
 
-  struct Slot {
+  struct Bucket {
     std::uint32_t hash;
     std::uint32_t begin;       // in letters_
     std::uint32_t length = 0;  // 0: free
     Term term;
   };
 
-  std::size_t home_of(std::uint32_t hash) const { return hash & (slots_.size() - 1); }
-  std::size_t next_to(std::size_t at) const { return (at + 1) & (slots_.size() - 1); }
+  std::size_t home_of(std::uint32_t hash) const { return hash & (buckets_.size() - 1); }
+  std::size_t next_to(std::size_t at) const { return (at + 1) & (buckets_.size() - 1); }
   // That of the word, or the free one in its place.
-  std::size_t slot_of(const Sought& sought) const;
+  std::size_t bucket_of(const Sought& sought) const;
   void grow();
 
   const std::size_t words_max_;
   std::size_t size_ = 0;
-  std::vector<Slot> slots_;  // a power of two, at most half of them taken
+  std::vector<Bucket> buckets_;  // a power of two, at most half of them taken
   std::string letters_;
 };
 

@@ -51,7 +51,7 @@ class ThreadedServer:
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         app = App(self.indexes, limits)
-        made: Any = partial(line, quick=app)
+        made: Any = partial(line, short_path=app)
         config = uvicorn.Config(
             app,
             http=made,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from clew.server.catalogue import create
+from clew.server.indexes_file import create
 from clew.types import IndexType
 
 

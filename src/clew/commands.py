@@ -211,8 +211,7 @@ class RenameNamespace(Command[str], frozen=True):
 
 class Compact(Command[int], frozen=True):
     """Do at once what is otherwise done in the background: make graphs without tombstones, drop records that
-    no
-    open query sees, give free space back to the system. How many bytes smaller the index is on disk.
+    no open query sees, give free space back to the system. How many bytes smaller the index is on disk.
     """
 
 

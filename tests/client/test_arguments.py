@@ -195,9 +195,9 @@ def test_metadata_is_copied_as_json_would_carry_it() -> None:
     assert list(made) == list(given)
 
 
-def nested(depth: int) -> dict[str, Any]:
+def nested(levels: int) -> dict[str, Any]:
     value: dict[str, Any] = {}
-    for _ in range(depth):
+    for _ in range(levels - 1):
         value = {"k": value}
     return value
 
@@ -207,7 +207,7 @@ def nested(depth: int) -> dict[str, Any]:
     [
         math.nan, math.inf, np.float64("nan"), 2**64, -(2**63) - 1, b"bytes", {1, 2}, ..., 1j,
         "\ud800", [math.nan],
-        {"in": [{"deep": ...}]}, {1: 2}, np.zeros(2), nested(101),
+        {"in": [{"deep": ...}]}, {1: 2}, np.zeros(2), nested(100), [nested(99)],
     ],
     ids=lambda value: repr(value)[:30],
 )  # fmt: skip
@@ -216,8 +216,10 @@ def test_metadata_that_json_cannot_carry_is_refused_by_place(value: Any) -> None
         arguments.update("a", None, None, {"k": value}, "", "OVERWRITE", None)
 
 
-def test_metadata_holds_a_hundred_levels() -> None:
+def test_metadata_holds_a_hundred_levels_and_no_more_as_over_http() -> None:
     assert record(("a", [1.0], nested(100))).metadata == nested(100)
+    with pytest.raises(ClientError, match="at most 100 levels"):
+        record(("a", [1.0], nested(101)))
 
 
 @pytest.mark.parametrize("metadata", [{1: 2}, {None: 2}, [], "x", 5])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.server.catalogue import create
+from clew.server.indexes_file import create
 from serving import create_every_kind, serving
 
 CALLS = Path(__file__).with_name("javascript_calls.mjs")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.server.catalogue import create
+from clew.server.indexes_file import create
 from serving import create_every_kind, serving
 
 HERE = Path(__file__).parent

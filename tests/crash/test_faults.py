@@ -20,6 +20,7 @@ from clew.engine.engine import Engine
 from clew.engine.sqlite import RECORDS_FILE
 from clew.engine.verify import verify
 from clew.errors import AlreadyOpen, Poisoned, StorageError
+from clew.tools.backup import backup
 
 STEPS = 40
 
@@ -122,13 +123,11 @@ def test_a_log_that_was_cut_off_loses_its_end_and_nothing_else(crashes: Crashes,
 def test_a_copy_of_a_running_directory_made_by_backup_is_whole(tmp_path: Path) -> None:
     engine = Engine.open(tmp_path / "index")
     put(engine, "a")
-    engine.backup(tmp_path / "copy")
+    backup(tmp_path / "index", tmp_path / "copy")
     put(engine, "b")
     copy = Engine.open(tmp_path / "copy")
     assert names(copy) == ["a"]
     copy.close()
-    with pytest.raises(Exception, match="not empty"):
-        engine.backup(tmp_path / "copy")
     engine.close()
 
 
@@ -147,6 +146,6 @@ def test_a_directory_on_a_read_only_medium_can_be_read_and_says_so_to_who_writes
 
 def test_the_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
     engine = Engine.open(tmp_path)
-    with pytest.raises(AlreadyOpen, match=str(os.getpid())):
+    with pytest.raises(AlreadyOpen, match="already open in this process"):
         Engine.open(tmp_path)
     engine.close()

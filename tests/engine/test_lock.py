@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from clew.engine.engine import Engine
 from clew.engine.lock import LOCK_FILE
 from clew.errors import AlreadyOpen, ClientError, StorageError
+from engine_calls import upsert
 
 HOLD = """
 import sys
@@ -41,6 +44,62 @@ def test_one_process_cannot_open_a_directory_twice(tmp_path: Path) -> None:
         Engine.open(tmp_path)
     engine.close()
     Engine.open(tmp_path).close()
+
+
+FORKED = """
+import os, signal, sys, time
+from clew import Index
+index = Index(sys.argv[1])
+index.upsert([("a", [1.0])])
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+index.close()
+Index(sys.argv[1]).close()
+os.kill(child, signal.SIGKILL)
+print("free")
+"""
+
+
+def test_a_child_does_not_keep_the_directory(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("free\n", "")
+
+
+READING = """
+import os, sys
+from clew import Index
+Index().upsert([("x", [1.0])])  # all is imported by now, from wherever another user may not look
+os.setgid(65534); os.setuid(65534)
+with Index(sys.argv[1], read_only=True) as index:
+    print(len(index.range(limit=9).vectors), flush=True)
+    sys.stdin.readline()
+    print(index.fetch("a")[0].id, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes another user")
+def test_nobody_writes_while_a_reader_that_may_not_write_is_there() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # which other users may pass
+        directory = Path(name)
+        directory.chmod(0o755)
+        engine = Engine.open(directory / "films", dimension=1)
+        upsert(engine, ("a", [1.0], None))
+        engine.close()
+        reader = subprocess.Popen(
+            [sys.executable, "-c", READING, str(directory / "films")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "1\n"
+        with pytest.raises(AlreadyOpen, match="open for reading in a process that may not write"):
+            Engine.open(directory / "films")
+        assert reader.communicate("\n") == ("a\n", None)
+        Engine.open(directory / "films").close()
 
 
 def test_to_read_where_there_is_no_index_says_so(tmp_path: Path) -> None:

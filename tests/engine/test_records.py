@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from clew.engine.metadata import decode_metadata, encode_metadata, partial_decoder
-from clew.engine.records import Batch, IndexSettings, Texts
+from clew.engine.records import IndexSettings, NewRecords, Texts
 from clew.engine.sqlite import RECORDS_FILE, SqliteRecords
 from clew.engine.sqlite_file import CHUNK_ROWS
 from clew.engine.sqlite_reads import PREFIX_SORT_MAX
@@ -28,9 +28,9 @@ def records(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteRe
     made.close()
 
 
-def batch(*ids: str, metadata: str | None = None) -> Batch:
+def new(*ids: str, metadata: str | None = None) -> NewRecords:
     n = len(ids)
-    return Batch(ids, np.arange(2 * n, dtype=np.float32).reshape(n, 2), [metadata] * n, [None] * n)
+    return NewRecords(ids, np.arange(2 * n, dtype=np.float32).reshape(n, 2), [metadata] * n, [None] * n)
 
 
 def add(records: SqliteRecords, *ids: str, metadata: str | None = None) -> int:
@@ -38,7 +38,7 @@ def add(records: SqliteRecords, *ids: str, metadata: str | None = None) -> int:
     [namespace] = records.namespaces()
     start, n = namespace.next_position, len(ids)
     with records.writing(records.seq + 1):
-        return records.add(1, batch(*ids, metadata=metadata), range(start, start + n), start + n)
+        return records.add(1, new(*ids, metadata=metadata), range(start, start + n), start + n)
 
 
 def listed(records: SqliteRecords, prefix: str = "", seq: int | None = None) -> list[str]:
@@ -113,7 +113,7 @@ def test_what_fails_inside_a_transaction_leaves_no_trace(records: SqliteRecords)
 
     def fail_half_way() -> None:
         with records.writing(2):
-            records.add(1, batch("b"), [1], 2)
+            records.add(1, new("b"), [1], 2)
             records.add_namespace("ns")
             raise KeyError
 

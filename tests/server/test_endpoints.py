@@ -273,10 +273,15 @@ def test_what_cannot_be_used_is_a_422_with_its_reason(
     assert filled("/info")["vectorCount"] == 3
 
 
-def test_metadata_that_is_too_deep_is_refused(refused: Any) -> None:
-    for depth in (101, 500):
-        deep = b'{"a":' * depth + b"1" + b"}" * depth
-        status, text = refused("/upsert", b'{"id": "a", "vector": [1], "metadata": ' + deep + b"}")
+def with_levels(levels: int) -> bytes:
+    deep = b'{"a":' * levels + b"1" + b"}" * levels
+    return b'{"id": "a", "vector": [1], "metadata": ' + deep + b"}"
+
+
+def test_metadata_holds_a_hundred_levels_and_no_more_as_in_process(ask: Any, refused: Any) -> None:
+    assert ask("/upsert", with_levels(100)) == "Success"
+    for levels in (101, 500):
+        status, text = refused("/upsert", with_levels(levels))
         assert (status, "deeper than 100 levels" in text) == (422, True)
 
 

@@ -133,13 +133,16 @@ def test_a_wrong_call_says_what_is_wrong(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "not-a-host.invalid"])
-def test_an_address_that_cannot_be_had_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_cannot_be_had_is_named(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from clew.server.run import Options, serve
 
+    create(tmp_path, "films", capsys)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ClientError, match=f"cannot listen on {host}, port {port}: "):
-            serve(Options(None, host, port))
+            serve(Options(tmp_path, host, port))
     assert capsys.readouterr().out == ""
 
 
@@ -169,7 +172,7 @@ DIGEST = f'token_sha256 = "{"0" * 64}"'
     ],
 )
 def test_a_file_of_indexes_that_is_wrong_is_refused(tmp_path: Path, text: str) -> None:
-    from clew.server.catalogue import create, load
+    from clew.server.indexes_file import create, load
 
     (tmp_path / "indexes.toml").write_text(text)
     with pytest.raises(StorageError, match=r"indexes\.toml"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clew import ClientError, Data, Index, StorageError, Vector
 from clew.cli import main
-from clew.server import catalogue
+from clew.server import indexes_file
 from clew.server.auth import Tokens
 from clew.server.run import Options, opened
 from clew.types import IndexType
@@ -22,7 +22,7 @@ from opening import open_index
 def test_create_writes_the_models_down_and_the_server_opens_the_index_with_them(tmp_path: Path) -> None:
     models = ["--embedding-model", "builtin/hashing", "--sparse-embedding-model", "BM25/german"]
     assert main(["create", str(tmp_path), "films", "--type", "HYBRID", "--dimension", "64", *models]) == 0
-    [entry] = catalogue.load(tmp_path)
+    [entry] = indexes_file.load(tmp_path)
     assert entry.type is IndexType.HYBRID
     assert (entry.embedding_model, entry.sparse_embedding_model) == ("builtin/hashing", "BM25/german")
     with opened(Options(directory=tmp_path)) as indexes:
@@ -46,22 +46,22 @@ def test_create_refuses_a_model_that_cannot_be_had(
 ) -> None:
     assert main(["create", str(tmp_path), "films", *options]) == 1
     assert said in capsys.readouterr().err
-    assert catalogue.load(tmp_path) == []
+    assert indexes_file.load(tmp_path) == []
 
 
 def test_any_name_of_a_model_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     tokens = Tokens("0" * 64)
     name = 'a "quoted" \\ path/\u00e9 #model'
-    entry = catalogue.IndexEntry("films", tokens, None, 3, IndexType.DENSE, name)
-    (tmp_path / catalogue.FILE).write_text(catalogue._table(entry), "utf-8")
-    assert catalogue.load(tmp_path)[0].embedding_model == name
+    entry = indexes_file.IndexEntry("films", tokens, None, 3, IndexType.DENSE, name)
+    (tmp_path / indexes_file.FILE).write_text(indexes_file._table(entry), "utf-8")
+    assert indexes_file.load(tmp_path)[0].embedding_model == name
 
 
 def test_a_model_in_the_file_is_a_name(tmp_path: Path) -> None:
     table = f'[films]\ntype = "DENSE"\ntoken_sha256 = "{"0" * 64}"\nembedding_model = 7\n'
-    (tmp_path / catalogue.FILE).write_text(table)
+    (tmp_path / indexes_file.FILE).write_text(table)
     with pytest.raises(StorageError, match="embedding_model 7; expected the name of a model"):
-        catalogue.load(tmp_path)
+        indexes_file.load(tmp_path)
 
 
 def test_others_write_to_a_served_index_while_a_text_is_embedded() -> None:

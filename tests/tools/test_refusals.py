@@ -20,7 +20,7 @@ from clew.tools.backup import backup
 from clew.tools.exporting import export_to
 from clew.tools.importing import import_into
 from clew.tools.parquet import Columns
-from clew.tools.sources import Asked, open_source
+from clew.tools.sources import SourceOptions, open_source
 
 NAN, INF = float("nan"), float("inf")
 
@@ -180,7 +180,7 @@ def test_namespaces_are_not_thrown_together(tmp_path: Path) -> None:
 def test_a_column_that_is_asked_for_must_be_there(tmp_path: Path) -> None:
     write(tmp_path / "f.parquet", table())
     with pytest.raises(ClewError, match="no column 'year', which --metadata-columns names"):
-        open_source(str(tmp_path / "f.parquet"), Asked(columns=Columns(metadata=("year",))))
+        open_source(str(tmp_path / "f.parquet"), SourceOptions(columns=Columns(metadata=("year",))))
 
 
 @pytest.mark.parametrize(("name", "module"), [("f.parquet", "pyarrow.parquet"), ("f.hdf5", "h5py")])
@@ -202,7 +202,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clew.backends.remote.time.sleep", lambda seconds: None)
     with pytest.raises(ClewError, match=r"http://127\.0\.0\.1:9/x: "):
-        open_source("http://127.0.0.1:9/x", Asked(token="t"))
+        open_source("http://127.0.0.1:9/x", SourceOptions(token="t"))
 
 
 def test_an_export_replaces_no_file(tmp_path: Path) -> None:
@@ -233,15 +233,15 @@ def test_an_import_that_a_bad_record_stopped_says_what_is_there_and_how_to_go_on
     write(tmp_path / "f.jsonl", records)
     told = "line 10.*; 8 records before it are in .*to: mend it, and import again with --restart"
     for restart in (False, False, True):
-        with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:  # noqa: SIM117
+        with closing(open_source(str(tmp_path / "f.jsonl"), SourceOptions())) as source:  # noqa: SIM117
             with pytest.raises(ClewError, match=told):
                 import_into(tmp_path / "to", source, restart=restart)
     records[9] = good
     write(tmp_path / "f.jsonl", records)
-    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:
+    with closing(open_source(str(tmp_path / "f.jsonl"), SourceOptions())) as source:
         assert import_into(tmp_path / "to", source, restart=True).held == 11
     write(tmp_path / "g.jsonl", [line(), line(id="b", vector=[1.0])])
-    with closing(open_source(str(tmp_path / "g.jsonl"), Asked())) as source:  # noqa: SIM117
+    with closing(open_source(str(tmp_path / "g.jsonl"), SourceOptions())) as source:  # noqa: SIM117
         with pytest.raises(ClewError, match="line 2.*; nothing was imported: mend it, and import again"):
             import_into(tmp_path / "other", source)
 
@@ -250,12 +250,12 @@ def test_an_import_that_got_nowhere_leaves_no_directory_whose_dimension_is_that_
     tmp_path: Path,
 ) -> None:
     write(tmp_path / "f.jsonl", [line(vector=[1.0, 2.0]), line(id="b", vector=[1.0, 2.0, 3.0])])
-    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:  # noqa: SIM117
+    with closing(open_source(str(tmp_path / "f.jsonl"), SourceOptions())) as source:  # noqa: SIM117
         with pytest.raises(ClewError, match="nothing was imported"):
             import_into(tmp_path / "to", source)
     assert not (tmp_path / "to").exists()
     write(tmp_path / "f.jsonl", [line(vector=[1.0, 2.0, 3.0])])
-    with closing(open_source(str(tmp_path / "f.jsonl"), Asked())) as source:
+    with closing(open_source(str(tmp_path / "f.jsonl"), SourceOptions())) as source:
         assert import_into(tmp_path / "to", source).held == 1
 
 

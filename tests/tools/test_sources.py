@@ -18,13 +18,13 @@ from clew.tools import arrays, jsonl, parquet, server
 from clew.tools.importing import Imported, import_into
 from clew.tools.parquet import Columns
 from clew.tools.server import ServerSource
-from clew.tools.sources import Asked, open_source
+from clew.tools.sources import SourceOptions, open_source
 from held import held, served
 from opening import TOKEN
 from vectors import clustered
 
 
-def imported(file: Path, to: Path, asked: Asked | None = None, **options: Any) -> Imported:
+def imported(file: Path, to: Path, asked: SourceOptions | None = None, **options: Any) -> Imported:
     with closing(open_source(str(file), asked)) as source:
         return import_into(to, source, **options)
 
@@ -62,7 +62,7 @@ def test_a_file_of_ann_benchmarks_says_its_metric(distance: str | None, metric: 
             file.attrs["distance"] = distance
         file["train"], file["test"] = np.eye(3), np.ones((1, 3))
     imported(tmp_path / "v.hdf5", tmp_path / "to")
-    imported(tmp_path / "v.hdf5", tmp_path / "tests", Asked(dataset="test"))
+    imported(tmp_path / "v.hdf5", tmp_path / "tests", SourceOptions(dataset="test"))
     with Index(tmp_path / "to") as index:
         assert (index.info().similarity_function, index.info().vector_count) == (metric, 3)
     assert len(records(tmp_path / "tests")) == 1
@@ -91,7 +91,7 @@ def test_columns_of_a_table_become_fields_of_the_metadata(tmp_path: Path) -> Non
     )
     pq.write_table(table, tmp_path / "t.parquet")
     columns = Columns(id="key", vector="emb", metadata=("title", "year"))
-    imported(tmp_path / "t.parquet", tmp_path / "to", Asked(columns=columns))
+    imported(tmp_path / "t.parquet", tmp_path / "to", SourceOptions(columns=columns))
     assert records(tmp_path / "to") == [
         ("1", [1.0, 0.0], None, {"title": "one", "year": 1999}, None),
         ("2", [0.0, 1.0], None, {"year": 2001}, None),

@@ -19,6 +19,7 @@ from clew.commands import (
 )
 from clew.engine.engine import Engine
 from clew.errors import ClientError
+from clew.messages import CLOSED
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class AsyncEmbeddedBackend:
     async def call(self, command: Command[T]) -> T:
         """Carry `command` out without blocking the event loop."""
         if self._closed:
-            raise ClientError("the index is closed")
+            raise ClientError(CLOSED)
         pool = self._writes if isinstance(command, WRITES) else self._reads
         work = pool.submit(self.engine.execute, command)
         answer = asyncio.wrap_future(work)

@@ -16,6 +16,7 @@ import numpy as np
 from clew.commands import Command, FetchNext, QueryArrays, UpsertArrays
 from clew.config import Settings
 from clew.errors import ClientError, ServerError, TransportError
+from clew.messages import CLOSED
 from clew.wire import OPERATIONS, Request, raised, request
 
 T = TypeVar("T")
@@ -28,8 +29,6 @@ LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepal
 # Numbers of vectors in one request: about 20 MB of JSON. And rows, as every request answers for its own.
 NUMBERS_PER_REQUEST = 1_000_000
 ROWS_PER_REQUEST = 1_000
-
-CLOSED = "the index is closed"
 
 # What happened before anything was sent: whatever the command, to send it again is safe.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

@@ -73,11 +73,11 @@ def run_import(options: argparse.Namespace) -> None:
     from clew.tools.bars import bar
     from clew.tools.importing import import_into
     from clew.tools.parquet import Columns
-    from clew.tools.sources import Asked, open_source
+    from clew.tools.sources import SourceOptions, open_source
     from clew.types import Metric
 
     columns = Columns(options.id_column, options.vector_column, options.metadata_columns)
-    asked = Asked(options.token, options.page, options.dataset, columns)
+    asked = SourceOptions(options.token, options.page, options.dataset, columns)
     metric = options.similarity_function and Metric(options.similarity_function)
     with closing(open_source(options.source, asked)) as source:
         try:

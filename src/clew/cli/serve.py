@@ -94,11 +94,11 @@ def run_serve(options: argparse.Namespace) -> None:
 
 def run_create(options: argparse.Namespace) -> None:
     """`clew create DIR NAME`."""
-    from clew.server import catalogue
+    from clew.server import indexes_file
     from clew.types import IndexType, Metric
 
     metric = options.similarity_function and Metric(options.similarity_function)
-    tokens = catalogue.create(
+    tokens = indexes_file.create(
         Path(options.directory),
         options.name,
         dimension=options.dimension,

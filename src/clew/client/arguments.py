@@ -44,6 +44,7 @@ from clew.commands import (
     Upsert,
 )
 from clew.errors import ClientError
+from clew.messages import ONE_DELETE_CRITERION, ONE_FETCH_CRITERION
 from clew.types import FusionAlgorithm, MetadataUpdateMode, QueryMode, QueryRequest, WeightingStrategy
 
 _REQUEST_KEYS = QueryRequest.__optional_keys__ | QueryRequest.__required_keys__
@@ -182,7 +183,7 @@ def fetch(
 ) -> Fetch:
     """`Index.fetch`."""
     if (ids is None) == (prefix is None):
-        raise ClientError("Only one of ids or prefix must be provided.")
+        raise ClientError(ONE_FETCH_CRITERION)
     return Fetch(
         None if ids is None else to_ids(ids, "ids"),
         None if prefix is None else to_text(prefix, "prefix"),
@@ -194,7 +195,7 @@ def fetch(
 def delete(ids: object, namespace: str | None, prefix: object, filter: object) -> Delete:
     """`Index.delete`."""
     if (ids is not None) + (prefix is not None) + (filter is not None) != 1:
-        raise ClientError("Only and only one of the ids, prefix, or filter must be provided.")
+        raise ClientError(ONE_DELETE_CRITERION)
     return Delete(
         None if ids is None else to_ids(ids, "ids"),
         None if prefix is None else to_text(prefix, "prefix"),

@@ -8,12 +8,8 @@ from typing import Any
 import numpy as np
 
 from clew.client.values import refusal, to_text
+from clew.limits import INT_MAX, INT_MIN, METADATA_DEPTH_MAX
 from clew.types import Metadata
-
-# JSON integers that every reader of ours keeps exactly: signed and unsigned 64 bits.
-INT_MIN, INT_MAX = -(2**63), 2**64 - 1
-# Deeper metadata than this would exhaust the stack of the JSON encoder.
-METADATA_DEPTH_MAX = 100
 
 _PLAIN = frozenset({int, bool, type(None)})
 
@@ -22,10 +18,11 @@ def to_metadata(value: object, name: str) -> Metadata:
     """A copy of a JSON object: str keys; str, int, finite float, bool, None, list and dict values."""
     if not isinstance(value, dict):
         raise refusal(name, value, "a dict that JSON can carry")
-    return _object(value, name, 0)
+    return _object(value, name, 1)
 
 
 def _object(value: dict[Any, Any], name: str, depth: int) -> Metadata:
+    """depth: its own level; that of the metadata itself is 1."""
     copy: Metadata = {}
     for key, item in value.items():
         if not isinstance(key, str):

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from clew.commands import DEFAULT_NAMESPACE, Floats
 from clew.errors import ClientError
+from clew.limits import SPARSE_INDEX_MAX, SPARSE_INDEX_MIN
 from clew.types import SparseVector
-
-SPARSE_INDEX_MIN, SPARSE_INDEX_MAX = -(2**31), 2**31 - 1
 
 _FLOAT32 = np.dtype(np.float32)
 _E = TypeVar("_E", bound=enum.StrEnum)

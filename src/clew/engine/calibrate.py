@@ -25,8 +25,9 @@ SPREAD = 1 << 21
 WALKS = 36
 EF, K = 64, 10
 
-# Of many times the least is a stroke of luck, and half of them may be disturbed. Asked again and again beside
-# other work, the ratio of these lay within 12 % of its median; that of the least of 12 and 4 within 30 %.
+# The minimum of many timings is luck, and up to half may be disturbed by other work; so the lower quartile is
+# taken. Measured again and again beside other work, the ratio of two of these lay within 12 % of its median;
+# that of the least of 12 and of 4 within 30 %.
 QUANTILE = 0.25
 
 # A ratio beyond these is a disturbance of the clock and not a property of the machine: 0.2 to 0.63 was

@@ -16,9 +16,8 @@ from clew.engine.snapshot import Snapshot
 from clew.engine.uninterrupted import Uninterrupted
 from clew.engine.vectors import Vectors, no_vectors
 from clew.errors import ClientError, Poisoned
+from clew.messages import CLOSED
 from clew.types import Metric
-
-CLOSED = "the index is closed"
 
 
 class Catalog:
@@ -75,7 +74,9 @@ class Catalog:
         return [DEFAULT_NAMESPACE, *(name for name in self.namespaces if name != DEFAULT_NAMESPACE)]
 
     def dimension_for(self, query: Query) -> int:
-        """That of its vector; it may be asked before the index has one, and then be another."""
+        """That of its vector. A query may come before the index has a dimension, and need not have the one it
+        gets.
+        """
         return len(query.vector) if query.vector is not None else self.dimension or 1
 
     def no_vectors(self) -> Vectors:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from clew.engine.namespace import Namespace
-from clew.engine.records import Batch
+from clew.engine.records import NewRecords
 from clew.engine.vectors import joined
 from clew.errors import ClewError
 
@@ -23,7 +23,7 @@ class Plan:
     found: how many records the change answers for where it writes none.
     """
 
-    batch: Batch | None
+    new: NewRecords | None
     replaced: Sequence[int | None]
     gone: Sequence[int]
     found: int = 0
@@ -36,16 +36,16 @@ class Plan:
     @property
     def writes(self) -> bool:
         """Whether there is anything to do."""
-        return self.batch is not None or bool(self.gone)
+        return self.new is not None or bool(self.gone)
 
     @property
     def count(self) -> int:
         """How many records are written or removed."""
-        return (len(self.batch.ids) if self.batch else 0) + len(self.gone) + self.found
+        return (len(self.new.ids) if self.new else 0) + len(self.gone) + self.found
 
     def positions(self, namespace: Namespace) -> tuple[list[int], int]:
         """The positions of the records, and the next free one. An id keeps the one it has."""
-        if self.batch is None:
+        if self.new is None:
             return [], namespace.next_position
         fresh, kept = count(namespace.next_position), namespace.generation.positions
         positions = [next(fresh) if slot is None else kept[slot] for slot in self.replaced]
@@ -84,17 +84,17 @@ def merged_plans(plans: Sequence[Plan]) -> Plan:
     """The plans of one namespace as one. They share no ids."""
     if len(plans) == 1:
         return plans[0]
-    batches = [plan.batch for plan in plans if plan.batch is not None]
-    batch = None
-    if batches:
-        batch = Batch(
-            list(chain.from_iterable(one.ids for one in batches)),
-            joined([one.vectors for one in batches]),
-            list(chain.from_iterable(one.metadata for one in batches)),
-            list(chain.from_iterable(one.data for one in batches)),
+    written = [plan.new for plan in plans if plan.new is not None]
+    new = None
+    if written:
+        new = NewRecords(
+            list(chain.from_iterable(one.ids for one in written)),
+            joined([one.vectors for one in written]),
+            list(chain.from_iterable(one.metadata for one in written)),
+            list(chain.from_iterable(one.data for one in written)),
         )
     return Plan(
-        batch,
+        new,
         list(chain.from_iterable(plan.replaced for plan in plans)),
         list(chain.from_iterable(plan.gone for plan in plans)),
     )

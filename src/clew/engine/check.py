@@ -10,27 +10,19 @@ import numpy as np
 from clew.commands import Query, Record, UpsertArrays
 from clew.engine.metadata import DATA_BYTES_MAX, encode_metadata, require_size
 from clew.engine.parts import Asked, asked_of
-from clew.engine.records import Batch
+from clew.engine.records import NewRecords
 from clew.engine.vectors import BothRows, Vectors, sparse_rows
 from clew.errors import ClientError, DimensionMismatch
+from clew.limits import RESULTS_MAX, SPARSE_INDEX_MAX, SPARSE_INDEX_MIN, SPARSE_MAX
 from clew.types import IndexType, SparseVector
-
-# What one call may ask for, as the hosted service has it. It bounds the memory of an answer.
-RESULTS_MAX = 1000
 
 # The largest position that the record store can hold, hence the largest cursor of a range.
 POSITION_MAX = 2**63 - 1
-
-# Of a sparse vector, as the hosted service has it; and the range of its indices.
-SPARSE_MAX = 1000
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 NO_MODEL = (
     "Embedding data for this index is not allowed. "
     "The index must be created with an embedding model to use it."
 )
-ONE_FETCH_CRITERION = "Only one of ids or prefix must be provided."
-ONE_DELETE_CRITERION = "Only and only one of the ids, prefix, or filter must be provided."
 
 
 def require_count(name: str, value: int) -> None:
@@ -95,7 +87,7 @@ def require_sparse(name: str, vector: SparseVector) -> None:
         raise ClientError(f"{name} has {found}; expected as many of each")
     if len(indices) > SPARSE_MAX:
         raise ClientError(f"{name} has {len(indices)} entries, at most {SPARSE_MAX} are allowed")
-    if indices and (min(indices) < INT32_MIN or max(indices) > INT32_MAX):
+    if indices and (min(indices) < SPARSE_INDEX_MIN or max(indices) > SPARSE_INDEX_MAX):
         raise ClientError(f"{name} has an index beyond signed 32 bits")
     with np.errstate(over="ignore"):
         if not np.isfinite(np.array(values, dtype=np.float32)).all():
@@ -135,8 +127,8 @@ def position_of(cursor: str) -> int:
     return position
 
 
-def batch_of(records: Sequence[Record], kind: IndexType, dimension: int | None) -> Batch:
-    """Checked records as a batch; of records with one id the last. At least one record."""
+def new_records(records: Sequence[Record], kind: IndexType, dimension: int | None) -> NewRecords:
+    """Records, checked; of those with one id the last. At least one."""
     last = {record.id: record for record in records}
     for record in records:
         require_halves(kind, record.vector is not None, record.sparse_vector is not None)
@@ -146,7 +138,7 @@ def batch_of(records: Sequence[Record], kind: IndexType, dimension: int | None) 
             require_dimension(len(record.vector), dimension)
         if record.sparse_vector is not None:
             require_sparse(f"sparse_vector of id {record.id!r}", record.sparse_vector)
-    return Batch(
+    return NewRecords(
         _ids(last),
         vectors_of(kind, list(last.values())),
         [encode_metadata(record.id, record.metadata) for record in last.values()],
@@ -164,7 +156,7 @@ def vectors_of(kind: IndexType, records: Sequence[Record]) -> Vectors:
     return floats if kind is IndexType.DENSE else BothRows(floats, sparse_rows(sparse))
 
 
-def batch_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | None) -> Batch:
+def new_records_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | None) -> NewRecords:
     """The same of whole arrays, which are of dense vectors."""
     require_halves(kind, True, False)
     ids, vectors, metadata, data = command.ids, command.vectors, command.metadata, command.data
@@ -178,7 +170,7 @@ def batch_of_arrays(command: UpsertArrays, kind: IndexType, dimension: int | Non
         vectors = vectors[kept]
         metadata = metadata and tuple(metadata[i] for i in kept)
         data = data and tuple(data[i] for i in kept)
-    return Batch(
+    return NewRecords(
         _ids(last),
         vectors,
         [None] * len(last)

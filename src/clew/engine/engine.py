@@ -14,18 +14,18 @@ from clew import commands as c
 from clew.config import durability_of
 from clew.engine.assembly import Options, Parts, assembled
 from clew.engine.background import in_background
-from clew.engine.catalog import CLOSED
-from clew.engine.disk import made, sync_directory
 from clew.engine.embedding import DenseModel, SparseModel
 from clew.engine.namespaces import Namespaces
 from clew.engine.queries import Queries
 from clew.engine.reads import Reads
 from clew.engine.sessions import SESSIONS_MAX, STREAM_BYTES_MAX
-from clew.engine.settings import directory_of, processors
+from clew.engine.settings import directory_of
 from clew.engine.uninterrupted import uninterrupted
 from clew.engine.upkeep import PINNED_BYTES_MAX
 from clew.engine.writes import Writes
 from clew.errors import ClientError
+from clew.limits import processors
+from clew.messages import CLOSED
 from clew.types import Durability, IndexType, Metric
 
 T = TypeVar("T")
@@ -119,18 +119,6 @@ class Engine:
             self._sessions.end(answer[0])
         elif isinstance(command, c.FetchNext) and command.batch is None and isinstance(answer, list):
             self._sessions.put_back(command.uuid, answer)
-
-    def backup(self, directory: str | os.PathLike[str]) -> None:
-        """Copy the records, as of one moment, to a directory that holds no index; others read and write
-        meanwhile.
-
-        Open queries are not copied. Raises ClientError where there is one, StorageError.
-        """
-        target = made(directory)
-        if any(target.iterdir()):
-            raise ClientError(f"{target} is not empty; a backup needs a directory of its own")
-        self._catalog.records.copy_to(target)
-        sync_directory(target)
 
     def close(self) -> None:
         """Close the index. Open queries of a directory go on when it is opened again. A second close does

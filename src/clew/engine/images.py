@@ -24,7 +24,7 @@ from clew.engine.restored import restored
 
 # In the background an image is made anew once so many slots are not in the last, and that is so large a share
 # of all. Writing a slot takes 2 to 10 us and linking one 200 to 1,000, so that images cost a load some per
-# cent; and after a crash a fifth of the slots at most are linked anew.
+# cent; and after a crash a quarter of the slots at most, or 10,000, are linked anew.
 NEW_SLOTS_MIN, NEW_SHARE_MIN = 10_000, 0.25
 
 # At a close once they are more than this share: below it linking them when it is opened takes less time than

@@ -127,7 +127,6 @@ class SparsePart:
     """Inverted lists."""
 
     dimension = 0
-    linked = False
 
     def __init__(self, sparse: Sparse) -> None:
         self.sparse = sparse
@@ -187,8 +186,6 @@ class HybridPart:
     A change is made to the lists first. They keep the state before it until the change after it, so that what
     the graph shows is in the lists too, though linking takes longer.
     """
-
-    linked = False
 
     def __init__(self, graph: Graph, sparse: Sparse, calibrated: int = 0) -> None:
         self.graph = graph

@@ -34,9 +34,8 @@ class Past:
         part = part_of(self._type, like.graph.dimension, metric)
         self.generation = Generation(part, metric, like.records, self._turn, _ANY)
         self._removed = array("q")  # by slot
-        self.upto = (
-            0  # every row that was removed by then, and was not purged before it was asked for, is here
-        )
+        # Every row that was removed by then, and was not purged before it was asked for, is here.
+        self.upto = 0
 
     def stream(
         self,

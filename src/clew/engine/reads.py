@@ -7,8 +7,6 @@ import random
 from clew.commands import Fetch, Include, Info, ListNamespaces, Random, Range
 from clew.engine.catalog import Catalog
 from clew.engine.check import (
-    ONE_FETCH_CRITERION,
-    RESULTS_MAX,
     position_of,
     require_count,
     require_text,
@@ -18,6 +16,8 @@ from clew.engine.namespace import Namespace
 from clew.engine.records import StoredRecord
 from clew.engine.vectors import from_blobs, shown
 from clew.errors import ClientError
+from clew.limits import RESULTS_MAX
+from clew.messages import ONE_FETCH_CRITERION
 from clew.types import (
     DenseIndexInfo,
     FetchResult,

@@ -41,7 +41,7 @@ class StoredNamespace(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class NewRecords:
     """Records to add, all of one namespace, each id once.
 
     `vectors` are of the type of the index; `metadata` holds JSON texts.
@@ -104,9 +104,8 @@ class Records(Protocol):
 
     settings: IndexSettings
     seq: int  # of the last committed command
-    lineage: (
-        Lineage  # tells this store from a copy of it that went another way, with commands of the same seq
-    )
+    # Tells this store from a copy of it that went another way, with commands of the same seq.
+    lineage: Lineage
 
     def writing(self, seq: int) -> AbstractContextManager[None]:
         """Everything written inside is committed together as command `seq`, or not at all."""
@@ -132,7 +131,7 @@ class Records(Protocol):
         """The same, and the namespace with them."""
         ...
 
-    def add(self, namespace: int, batch: Batch, positions: Sequence[int], next_position: int) -> int:
+    def add(self, namespace: int, new: NewRecords, positions: Sequence[int], next_position: int) -> int:
         """Add rows, numbered upwards from the number that is returned."""
         ...
 

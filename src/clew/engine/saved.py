@@ -68,10 +68,6 @@ class SavedQueries(Protocol):
         """These queries have ended."""
         ...
 
-    def bytes(self) -> int:
-        """How much the store occupies."""
-        ...
-
     def settle(self) -> None:
         """Do now what the store puts off: after it the disk holds no more than it must."""
         ...
@@ -105,10 +101,6 @@ class NothingSaved:
 
     def end(self, numbers: Sequence[int]) -> None:
         """Nothing was kept."""
-
-    def bytes(self) -> int:
-        """Nothing is kept."""
-        return 0
 
     def settle(self) -> None:
         """Nothing is kept."""

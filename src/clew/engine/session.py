@@ -65,14 +65,12 @@ class Session:
         self._stream = stream
         self._ahead: Sequence[Hits] = ()  # taken from the stream and not returned
         self._at_work = False  # the stream may have given more than was returned
-        self._last: Hits | None = (
-            NO_HITS if place is None else None
-        )  # of the last batch, for as long as the stream
+        # Of the last batch, for as long as the stream.
+        self._last: Hits | None = NO_HITS if place is None else None
         self._last_packed = b"" if place is None else place.last
         self._tail = b"" if place is None else place.tail  # of batches before that
-        self._parts: list[bytes] | None = (
-            [] if place is None else None
-        )  # returned before those; None: see `saved`
+        # Returned before those; None: see `saved`.
+        self._parts: list[bytes] | None = [] if place is None else None
         # Where nothing is saved: the slots of all that the present stream returned before the last batch.
         self._yielded: array[int] | None = None
 

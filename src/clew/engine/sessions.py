@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from clew.commands import FetchNext, Query
 from clew.engine.background import Background
-from clew.engine.check import RESULTS_MAX, require_count
+from clew.engine.check import require_count
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 from clew.engine.saved import SavedQueries, SavedQuery
@@ -20,6 +20,7 @@ from clew.engine.stream import Stream
 from clew.engine.streams import Streams
 from clew.engine.table import Table
 from clew.errors import StorageError
+from clew.limits import RESULTS_MAX
 from clew.types import QueryResult
 
 # A client that goes away without a word leaves its query open until it has idled long enough. This many

@@ -11,13 +11,6 @@ from clew.errors import ClientError
 from clew.types import IndexType, Metric
 
 
-def processors() -> int:
-    """Those that this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def directory_of(directory: str | os.PathLike[str] | None, *, read_only: bool) -> Path | None:
     """The directory of an index, None for one in memory; made where it is missing and is to be written to.
 

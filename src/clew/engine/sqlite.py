@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clew.engine.records import Batch, IndexSettings, Lineage
+from clew.engine.records import IndexSettings, Lineage, NewRecords
 from clew.engine.sqlite_file import SqliteFile
 from clew.engine.sqlite_reads import SqliteReads
 from clew.engine.sqlite_schema import PAGE_BYTES, prepare
@@ -104,10 +104,10 @@ class SqliteRecords(SqliteReads):
         self._drop("namespace = ?", (number,))
         self._run("DELETE FROM namespaces WHERE namespace = ?", (number,))
 
-    def add(self, namespace: int, batch: Batch, positions: Sequence[int], next_position: int) -> int:
+    def add(self, namespace: int, new: NewRecords, positions: Sequence[int], next_position: int) -> int:
         """Add rows, numbered upwards from the number that is returned."""
         first, seq = self._next_row, self._seq
-        texts = zip(positions, batch.ids, batch.metadata, batch.data, strict=True)
+        texts = zip(positions, new.ids, new.metadata, new.data, strict=True)
         self._run_many(
             "INSERT INTO records VALUES (?, ?, ?, ?, NULL, ?, ?, ?)",
             (
@@ -115,9 +115,9 @@ class SqliteRecords(SqliteReads):
                 for row, (position, id, metadata, data) in enumerate(texts, first)
             ),
         )
-        self._run_many("INSERT INTO vectors VALUES (?, ?)", enumerate(blobs(batch.vectors), first))
+        self._run_many("INSERT INTO vectors VALUES (?, ?)", enumerate(blobs(new.vectors), first))
         self._run("UPDATE namespaces SET next_position = ? WHERE namespace = ?", (next_position, namespace))
-        self._next_row = first + len(batch.ids)
+        self._next_row = first + len(new.ids)
         return first
 
     def remove(self, rows: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from clew.engine.lock import ReaderLock
 from clew.errors import Corruption, StorageError
 
 # What the log keeps of the disk when it is begun anew.
@@ -32,9 +33,9 @@ def connected(name: str, synchronous: str) -> apsw.Connection:
     return connection
 
 
-def connected_to_read(name: str) -> apsw.Connection:
-    """One that is pinned to the present moment. A file without a log, as on a read-only medium, is taken as
-    immutable.
+def connected_to_read(name: str) -> tuple[apsw.Connection, ReaderLock | None]:
+    """One that is pinned to the present moment. Where it cannot be written down that the file is read, one
+    without a log is taken as immutable, and the lock keeps it so.
     """
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     uri = Path(name).absolute().as_uri()
@@ -45,8 +46,9 @@ def connected_to_read(name: str) -> apsw.Connection:
     except (apsw.CantOpenError, apsw.ReadOnlyError):
         if Path(f"{name}-wal").exists():
             raise
-        connection = apsw.Connection(f"{uri}?immutable=1", flags=flags)
-    return connection
+        lock = ReaderLock(Path(name).parent)
+        return apsw.Connection(f"{uri}?immutable=1", flags=flags), lock
+    return connection, None
 
 
 def require_ours(

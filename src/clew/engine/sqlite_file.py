@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 
 from clew.engine.checkpointer import Checkpointer, keep_log
+from clew.engine.lock import ReaderLock
 from clew.engine.sqlite_connections import connected, connected_to_read
 from clew.engine.sqlite_errors import as_ours, translated
 from clew.errors import Poisoned, StorageError
@@ -65,8 +66,12 @@ class SqliteFile:
         self._held: apsw.Cursor | None = None  # goes on reading, so that the place in the log is kept
         self._checkpointer: Checkpointer | None = None
         with translated(self.name), ExitStack() as opened:
-            self.connection = connected_to_read(self.name) if read_only else self._connect()
-            opened.callback(self.connection.close)
+            self._reader_lock: ReaderLock | None = None
+            if read_only:
+                self.connection, self._reader_lock = connected_to_read(self.name)
+            else:
+                self.connection = self._connect()
+            opened.callback(self._close_all)
             [(tables,)] = self.connection.execute("SELECT count(*) FROM sqlite_schema")
             if tables == 0 and not read_only:
                 for pragma in (
@@ -252,13 +257,18 @@ class SqliteFile:
         if self._checkpointer is not None:
             self._checkpointer.close()
         with translated(self.name), self._lock:
-            for connection in (*self._idle, self.connection):
-                if self._poisoned:
-                    keep_log(connection)
-                connection.close()
-            self._idle.clear()
+            self._close_all()
 
     # -- below
+
+    def _close_all(self) -> None:
+        for connection in (*self._idle, self.connection):
+            if self._poisoned:
+                keep_log(connection)
+            connection.close()
+        self._idle.clear()
+        if self._reader_lock is not None:
+            self._reader_lock.release()
 
     def _poison(self) -> None:
         """Nobody knows what is on the disk."""

@@ -134,10 +134,6 @@ class SqliteQueries:
             [(f"DELETE FROM {table} WHERE number = ?", (number,)) for number in numbers for table in tables]
         )
 
-    def bytes(self) -> int:
-        """How much the store occupies."""
-        return self.file.bytes()
-
     def settle(self) -> None:
         """Do now what the store puts off: after it the disk holds no more than it must."""
         more = True

@@ -8,6 +8,7 @@ from clew.engine.ended import Ended
 from clew.engine.namespace import Namespace
 from clew.engine.session import Session
 from clew.errors import ClientError, QueryNotActive, TooManyQueries
+from clew.messages import CLOSED
 
 Named = tuple[str, Session]
 
@@ -53,7 +54,7 @@ class Table:
         """
         with self._lock:
             if self._closed:
-                raise ClientError("the index is closed")
+                raise ClientError(CLOSED)
             self._sessions[name] = session
             first = session.deadline < self._next_deadline
             if first:

@@ -12,13 +12,14 @@ from contextlib import suppress
 
 from clew._core import GivenUp
 from clew.engine.background import Background
-from clew.engine.catalog import CLOSED, Catalog
+from clew.engine.catalog import Catalog
 from clew.engine.compaction import compact
 from clew.engine.generation import Generation
 from clew.engine.images import Images
 from clew.engine.namespace import Namespace
 from clew.engine.sessions import Sessions
 from clew.errors import ClewError, ClientError
+from clew.messages import CLOSED
 
 # What open queries may keep of records that were removed. Past it the oldest of them is stopped, and told
 # why.
@@ -62,11 +63,11 @@ class Upkeep:
         self._background = Background(self, Upkeep._look, "clew-upkeep")
 
     def due(self) -> None:
-        """There is something to do."""
+        """Wake the thread."""
         self._background.wake()
 
     def written(self, namespaces: Iterable[Namespace]) -> None:
-        """These have changed."""
+        """Wake the thread if a changed namespace needs compacting or a new image."""
         if any(one.generation.crowded() or self._images.due(one) for one in namespaces):
             self.due()
 
@@ -162,7 +163,9 @@ class Upkeep:
             return purged == PURGED_AT_ONCE
 
     def _line(self, namespace: Namespace) -> int:
-        """What was removed by this command or before, nobody sees."""
+        """The seq up to which removed records can be purged: older than every open query and every generation
+        still held.
+        """
         held = [generation.since for generation in namespace.retired()]
         oldest = self._sessions.oldest(namespace)
         if oldest is not None:

@@ -10,9 +10,8 @@ from clew.commands import Delete, Update, Upsert, UpsertArrays
 from clew.engine.catalog import Catalog
 from clew.engine.change import Change, Plan, alike, merged_plans
 from clew.engine.check import (
-    ONE_DELETE_CRITERION,
-    batch_of,
-    batch_of_arrays,
+    new_records,
+    new_records_of_arrays,
     require_data,
     require_dimension,
     require_halves,
@@ -24,11 +23,12 @@ from clew.engine.check import (
 from clew.engine.merge import merged
 from clew.engine.metadata import decode_metadata, encode_metadata
 from clew.engine.namespace import Namespace
-from clew.engine.records import Batch
+from clew.engine.records import NewRecords
 from clew.engine.together import Together
 from clew.engine.vectors import dimension_of
 from clew.errors import ClewError, ClientError
 from clew.filters import parse
+from clew.messages import ONE_DELETE_CRITERION
 from clew.types import DeleteResult, MetadataUpdateMode, UpdateResult
 
 # A commit waits at most so long for threads that were in the last: about as long as a disk takes to sync.
@@ -50,14 +50,14 @@ class Writes:
         """Insert or replace records, all or none."""
         if command.records:
             catalog = self._catalog
-            self._put(command.namespace, batch_of(command.records, catalog.type, catalog.dimension))
+            self._put(command.namespace, new_records(command.records, catalog.type, catalog.dimension))
         return "Success"
 
     def upsert_arrays(self, command: UpsertArrays) -> str:
         """The same of whole arrays."""
         if command.ids or len(command.vectors):
             catalog = self._catalog
-            self._put(command.namespace, batch_of_arrays(command, catalog.type, catalog.dimension))
+            self._put(command.namespace, new_records_of_arrays(command, catalog.type, catalog.dimension))
         return "Success"
 
     def update(self, command: Update) -> UpdateResult:
@@ -93,16 +93,16 @@ class Writes:
 
     # -- what a command changes, once it is its turn
 
-    def _put(self, name: str, batch: Batch) -> None:
+    def _put(self, name: str, new: NewRecords) -> None:
         require_text("namespace", name)
 
         def plan(namespace: Namespace | None) -> Plan:
             # Again: it may be decided by now.
-            require_dimension(dimension_of(batch.vectors), self._catalog.dimension)
-            slots = [None] * len(batch.ids) if namespace is None else namespace.generation.find(batch.ids)
-            return Plan(batch, slots, [])
+            require_dimension(dimension_of(new.vectors), self._catalog.dimension)
+            slots = [None] * len(new.ids) if namespace is None else namespace.generation.find(new.ids)
+            return Plan(new, slots, [])
 
-        self._made(Change(name, batch.ids, plan))
+        self._made(Change(name, new.ids, plan))
 
     def _updated(self, namespace: Namespace | None, command: Update, given: str | None) -> Plan | None:
         record = command.record
@@ -125,7 +125,7 @@ class Writes:
             return Plan(None, [], [], found=1)
         metadata = old.metadata if given is None else given
         data = old.data if record.data is None else record.data
-        return Plan(Batch([record.id], vectors, [metadata], [data]), [slot], [])
+        return Plan(NewRecords([record.id], vectors, [metadata], [data]), [slot], [])
 
     def _deleted(self, namespace: Namespace | None, command: Delete) -> Plan | None:
         if namespace is None:
@@ -181,23 +181,23 @@ class Writes:
             for name, plan in plans.items():
                 namespace = catalog.namespaces.get(name)
                 if namespace is None:
-                    assert plan.batch is not None
-                    namespace = catalog.create(name, dimension_of(plan.batch.vectors))
+                    assert plan.new is not None
+                    namespace = catalog.create(name, dimension_of(plan.new.vectors))
                 records.remove([namespace.generation.rows[slot] for slot in plan.removed])
                 positions, next_position = plan.positions(namespace)
                 first = (
                     0
-                    if plan.batch is None
-                    else records.add(namespace.number, plan.batch, positions, next_position)
+                    if plan.new is None
+                    else records.add(namespace.number, plan.new, positions, next_position)
                 )
                 written.append((namespace, plan, first, positions, next_position))
         catalog.poisoned = True
         catalog.seq = seq
         for namespace, plan, first, positions, next_position in written:
-            batch = plan.batch or Batch([], catalog.no_vectors(), [], [])
-            rows = range(first, first + len(batch.ids))
+            new = plan.new or NewRecords([], catalog.no_vectors(), [], [])
+            rows = range(first, first + len(new.ids))
             namespace.generation.apply(
-                batch.ids, batch.vectors, rows, positions, plan.removed, seq, catalog.threads
+                new.ids, new.vectors, rows, positions, plan.removed, seq, catalog.threads
             )
             namespace.next_position = next_position
             if catalog.namespaces.get(namespace.name) is not namespace:

@@ -21,7 +21,7 @@ from clew.server.auth import Access
 from clew.server.exchange import EXCHANGE, Answer, Exchange
 from clew.server.hosted import INLINE_BODY_MAX, MAYBE_QUICK, Hosted
 from clew.server.metrics import Metrics
-from clew.server.reading import QUERY, asked_of
+from clew.server.reading import QUERY, query_of
 from clew.server.refusals import MethodNotAllowed, NotFound, TooLarge, TooSlow, failed
 from clew.server.route import Route
 from clew.wire import OPERATIONS, Operation
@@ -97,7 +97,7 @@ class Api:
             if vector is None:
                 command = operation.command(rest, namespace, "")
                 result = hosted.at_once(access, command)
-            elif operation is not QUERY or (asked := asked_of(rest, namespace)) is None:
+            elif operation is not QUERY or (asked := query_of(rest, namespace)) is None:
                 return None
             else:
                 command = query = replace(asked.query, vector=vector)

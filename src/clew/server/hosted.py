@@ -16,8 +16,8 @@ from clew.commands import AnyCommand, EndQuery, FetchNext, Info, Query, StartQue
 from clew.engine.engine import Engine
 from clew.errors import ClewError, ClientError
 from clew.server.auth import Access, Tokens
-from clew.server.cursors import Owners
 from clew.server.metrics import State
+from clew.server.owners import Owners
 from clew.server.pace import INLINE_TOP_K_MAX, Quick, Slow, kind_of
 from clew.server.reading import command_of
 from clew.wire import Operation

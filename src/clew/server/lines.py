@@ -11,7 +11,7 @@ from clew._core import Head
 from clew.commands import AnyCommand
 from clew.server.exchange import EXCHANGE, Exchange, opening, segment
 from clew.server.heads import has_body, understood, without_offer
-from clew.server.route import Quick, Route
+from clew.server.route import Route, ShortPath
 from clew.wire import failure
 
 # From the first byte of a request, or from the connection, to the end of its head.
@@ -31,8 +31,9 @@ class Line(HttpToolsProtocol):
     without end, or when nobody takes the answer.
 
     A request takes uvicorn's way: parser, scope, task, messages. For a short query that is most of the work.
-    So once a head was understood that may be answered at once, `quick` answers the next request whose head is
-    the same but for the length of the body; what it leaves goes uvicorn's way after all, from its first byte.
+    So once a head was understood that may be answered at once, `short_path` answers the next request whose
+    head is the same but for the length of the body; what it leaves goes uvicorn's way after all, from its
+    first byte.
     """
 
     head_seconds = HEAD_SECONDS_MAX
@@ -44,7 +45,7 @@ class Line(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
     _until: float | None = None
-    # What is being parsed, if a request begins with it; its command, where `quick` gave that back.
+    # What is being parsed, if a request begins with it; its command, where `short_path` gave that back.
     _parsed = b""
     _command: AnyCommand | None = None
     # A request whose head is known, as far as it has come, and what ends the wait for the rest.
@@ -56,19 +57,19 @@ class Line(HttpToolsProtocol):
     _headers: list[tuple[bytes, bytes]] | None = None
     _ok = b""
 
-    def __init__(self, *arguments: Any, quick: Quick, **named: Any) -> None:
+    def __init__(self, *arguments: Any, short_path: ShortPath, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._quick = quick
+        self._short_path = short_path
         # What connections have said, they may say again: so a token is looked at once for each of them.
         self._known: list[tuple[Head, Route]] = []
 
     def connection_made(self, transport: Any) -> None:
-        """It is there, and owes a request."""
+        """The client has connected; its first request must begin in time."""
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection was closed: cancel its timers."""
         super().connection_lost(exc)
         self._let_go()
         self._unset_keepalive_if_required()
@@ -156,7 +157,7 @@ class Line(HttpToolsProtocol):
             self._held = data
             self._holding = self._holding or self.loop.call_later(HELD_SECONDS_MAX, self._pass_on)
             return b""
-        said = self._quick.at_once(known[1], vector, rest, self.client)
+        said = self._short_path.at_once(known[1], vector, rest, self.client)
         if said is None:
             self._known.remove(known)  # it may be learnt anew
             return data
@@ -184,10 +185,10 @@ class Line(HttpToolsProtocol):
         if not lasting or parser.get_method() != b"POST":
             return
         token = next((value for name, value in headers if name == b"authorization"), None)
-        route = self._quick.route(self.url, token)
+        route = self._short_path.route(self.url, token)
         if route is None:
             return
-        most = self._quick.short_bytes_max
+        most = self._short_path.short_bytes_max
         head = understood(data, self.url, headers, proxied=self.config.proxy_headers, most=most)
         if head is not None:
             if len(self._known) >= HEADS_MAX:
@@ -199,7 +200,7 @@ class Line(HttpToolsProtocol):
         self._parse(self._let_go())
 
     def _let_go(self) -> bytes:
-        """What was held."""
+        """Stop waiting for the rest of a held request; return what came of it."""
         if self._holding is not None:
             self._holding.cancel()
         held, self._held, self._holding = self._held, b"", None

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from clew.commands import Query
-from clew.server.cursors import REMEMBERED_MAX
+from clew.server.owners import REMEMBERED_MAX
 
 # What took no longer is done at once the next time. Some 20 times as long as the way to a thread and back.
 INLINE_SECONDS_MAX = 0.001

@@ -19,7 +19,7 @@ QUERY = OPERATIONS["query"]
 _SHORT = 256
 
 
-class Asked(NamedTuple):
+class ReadQuery(NamedTuple):
     """A query but for its vector, and what is to be known of it before it is made."""
 
     query: Query
@@ -34,12 +34,12 @@ def command_of(operation: Operation, body: bytes, namespace: str, query_string: 
     """
     if operation is QUERY and (taken := take_vector(body)) is not None:
         vector, rest = taken
-        if (asked := asked_of(rest, namespace)) is not None:
+        if (asked := query_of(rest, namespace)) is not None:
             return replace(asked.query, vector=vector)
     return operation.command(body, namespace, query_string)
 
 
-def asked_of(rest: bytes, namespace: str) -> Asked | None:
+def query_of(rest: bytes, namespace: str) -> ReadQuery | None:
     """What the body of a query asks in which the core left `null` for its vector. None where that is wrong;
     in what way, is to be said of the whole body.
     """
@@ -49,10 +49,10 @@ def asked_of(rest: bytes, namespace: str) -> Asked | None:
         return None
 
 
-def _read(rest: bytes, namespace: str) -> Asked:
+def _read(rest: bytes, namespace: str) -> ReadQuery:
     query = QUERY.command(rest, namespace, "")
     assert isinstance(query, Query)  # of an object: the core looks into nothing else
-    return Asked(query, kind_of(query))
+    return ReadQuery(query, kind_of(query))
 
 
 _known = lru_cache(1024)(_read)

@@ -22,7 +22,7 @@ class Route(NamedTuple):
     counter: Counter
 
 
-class Quick(Protocol):
+class ShortPath(Protocol):
     """What answers without ASGI. See `Api`."""
 
     @property

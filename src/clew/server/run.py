@@ -19,7 +19,7 @@ import uvicorn
 from clew.engine.engine import Engine
 from clew.engine.lock import DirectoryLock
 from clew.errors import ClientError
-from clew.server import catalogue
+from clew.server import indexes_file
 from clew.server.api import BODY_BYTES_MAX, Limits
 from clew.server.app import App
 from clew.server.auth import Tokens
@@ -38,7 +38,7 @@ BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `clew serve` was told. `directory` of None: an index in memory."""
+    """What `clew serve` was told. `directory` of None, which goes with `dev` alone: an index in memory."""
 
     directory: Path | None
     host: str = HOST_DEFAULT
@@ -62,7 +62,7 @@ def serve(options: Options) -> None:
     sys.setswitchinterval(SWITCH_S)
     with opened(options) as indexes, _listening(options) as listening:
         app = App(indexes, Limits(options.body_bytes_max), log_access=options.log_access)
-        line: Any = functools.partial(Line, quick=app)
+        line: Any = functools.partial(Line, short_path=app)
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -86,12 +86,13 @@ def opened(options: Options) -> Iterator[dict[str, Hosted]]:
     indexes: dict[str, Hosted] = {}
     with contextlib.ExitStack() as stack:
         stack.callback(pool.close)
-        if options.dev or options.directory is None:
+        if options.dev:
             indexes[""] = Hosted(
                 "", Engine.open(options.directory), Tokens(None), pool, records_max=options.records_max
             )
             stack.callback(indexes[""].close)
         else:
+            assert options.directory is not None
             for entry in _entries(options.directory, stack):
                 where = options.directory / entry.name
                 engine = Engine.open(
@@ -109,8 +110,8 @@ def opened(options: Options) -> Iterator[dict[str, Hosted]]:
         yield indexes
 
 
-def _entries(directory: Path, stack: contextlib.ExitStack) -> list[catalogue.IndexEntry]:
-    entries = catalogue.load(directory)
+def _entries(directory: Path, stack: contextlib.ExitStack) -> list[indexes_file.IndexEntry]:
+    entries = indexes_file.load(directory)
     if not entries:
         raise ClientError(
             f"{directory} has no indexes to serve: make one with `clew create {directory} NAME`, "

@@ -14,7 +14,7 @@ from clew.types import Embedder, SparseEncoder
 MODELS_MAX = 8
 
 
-class Hosted(NamedTuple):
+class HostedModel(NamedTuple):
     """A model that the hosted service has a name for."""
 
     hub_name: str
@@ -23,10 +23,10 @@ class Hosted(NamedTuple):
 
 
 HOSTED = {
-    "BGE_SMALL_EN_V1_5": Hosted("BAAI/bge-small-en-v1.5", 384, 512),
-    "BGE_BASE_EN_V1_5": Hosted("BAAI/bge-base-en-v1.5", 768, 512),
-    "BGE_LARGE_EN_V1_5": Hosted("BAAI/bge-large-en-v1.5", 1024, 512),
-    "BGE_M3": Hosted("BAAI/bge-m3", 1024, 8192),
+    "BGE_SMALL_EN_V1_5": HostedModel("BAAI/bge-small-en-v1.5", 384, 512),
+    "BGE_BASE_EN_V1_5": HostedModel("BAAI/bge-base-en-v1.5", 768, 512),
+    "BGE_LARGE_EN_V1_5": HostedModel("BAAI/bge-large-en-v1.5", 1024, 512),
+    "BGE_M3": HostedModel("BAAI/bge-m3", 1024, 8192),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clew.errors import ClientError
+from clew.limits import processors
 
 MISSING = "running a model needs {what}, which is missing: pip install 'clew[text]'"
 WEIGHTS = ("model.onnx", "onnx/model.onnx", "model.safetensors")
@@ -56,7 +56,7 @@ class DirectoryEmbedder:
         self._tokenizer = Tokenizer.from_file(str(_required(directory, "tokenizer.json")))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(min(self._recipe.tokens_max, positions))
-        self._threads = ThreadPoolExecutor(_processors(), thread_name_prefix="clew-embed")
+        self._threads = ThreadPoolExecutor(processors(), thread_name_prefix="clew-embed")
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The vectors of `texts`: shape (len(texts), dimension), float32."""
@@ -193,7 +193,3 @@ def _json(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ClientError(f"{file} is not JSON: {error}") from error
     return said if isinstance(said, dict) else {}
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

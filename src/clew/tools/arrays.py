@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from clew.errors import ClientError
 from clew.tools.extra import needs
 from clew.tools.files import identity_of
-from clew.tools.rows import ROWS_PER_STRETCH, About, Place, Rows, finite
+from clew.tools.rows import ROWS_PER_STRETCH, About, ImportedRows, SourcePlace, finite
 from clew.types import Metric
 
 # The names of ann-benchmarks for what is a metric here. Its others (jaccard, hamming) are of other spaces.
@@ -50,7 +50,7 @@ class ArraySource:
         self.about = About(int(matrix.shape[1]), metric, int(matrix.shape[0]))
         self._where, self._matrix, self._ids, self._close = where, matrix, ids, close
 
-    def stretches(self, place: Place | None) -> Iterator[Rows]:
+    def stretches(self, place: SourcePlace | None) -> Iterator[ImportedRows]:
         """From row `place["row"]` on."""
         start = place["row"] if place else 0
         for first in range(start, self.about.rows, ROWS_PER_STRETCH):
@@ -61,7 +61,7 @@ class ArraySource:
 
             ids = range(first, stop) if self._ids is None else self._ids[first:stop]
             vectors = finite(np.asarray(self._matrix[first:stop]), self._where, row)
-            yield Rows(ids, vectors, {"row": stop}, row)
+            yield ImportedRows(ids, vectors, {"row": stop}, row)
 
     def close(self) -> None:
         """Close the file."""

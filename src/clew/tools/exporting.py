@@ -24,7 +24,7 @@ from clew.tools.header import FORMAT, Header
 from clew.tools.importing import Shown
 from clew.tools.jsonl import JsonlSink
 from clew.tools.parquet_sink import ParquetSink
-from clew.tools.records import Part, Sink
+from clew.tools.records import ExportedRows, Sink
 
 SINKS: dict[str, Callable[[Path, Header, Any], Sink]] = {"parquet": ParquetSink, "jsonl": JsonlSink}
 
@@ -99,7 +99,7 @@ def _interrupted(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
 
 def _parts(
     records: Records, spaces: Sequence[StoredNamespace], first: int, position: int
-) -> Iterator[tuple[Part, dict[str, int]]]:
+) -> Iterator[tuple[ExportedRows, dict[str, int]]]:
     """Every record from a position of namespace number `first` on, and where the rest begins."""
     limit = ROWS_FIRST
     for space in spaces:
@@ -136,9 +136,9 @@ def _header(settings: IndexSettings, spaces: Sequence[StoredNamespace], total: i
     return Header(FORMAT, settings.dimension, settings.metric, names, total, settings.type, *models)
 
 
-def _part(name: str, found: Sequence[StoredRecord], settings: IndexSettings) -> Part:
+def _part(name: str, found: Sequence[StoredRecord], settings: IndexSettings) -> ExportedRows:
     blobs = [one.vector or b"" for one in found]
-    return Part(
+    return ExportedRows(
         name,
         [one.id for one in found],
         from_blobs(settings.type, settings.dimension or 0, blobs),

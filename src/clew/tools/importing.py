@@ -25,7 +25,7 @@ from clew.errors import ClientError
 from clew.tools.ahead import ahead
 from clew.tools.bars import Advance, silent
 from clew.tools.files import read_json, write_json
-from clew.tools.rows import Place, Rows, Source
+from clew.tools.rows import ImportedRows, Source, SourcePlace
 from clew.types import IndexType, Metric, SparseVector
 
 STATE_FILE = "import.json"
@@ -113,7 +113,7 @@ def _opened(directory: Path, source: Source, metric: Metric | None) -> Backend:
         raise ClientError(f"{source.name} does not fit: {error}{hint}") from error
 
 
-def _interrupted(path: Path, identity: dict[str, object], restart: bool) -> tuple[Place | None, int]:
+def _interrupted(path: Path, identity: dict[str, object], restart: bool) -> tuple[SourcePlace | None, int]:
     """Where to go on, and how many records came before."""
     found = None if restart else read_json(path)
     if found is None or not found["done"]:
@@ -131,7 +131,7 @@ def _interrupted(path: Path, identity: dict[str, object], restart: bool) -> tupl
     return found["place"], found["done"]
 
 
-def _upsert(backend: Backend, source: Source, rows: Rows, namespace: str | None) -> None:
+def _upsert(backend: Backend, source: Source, rows: ImportedRows, namespace: str | None) -> None:
     for name, which in _by_namespace(rows):
         part = rows.chosen(which)
         if name and namespace is not None:
@@ -159,7 +159,7 @@ def _how_to_go_on(directory: Path, done: int) -> str:
     )
 
 
-def _by_namespace(rows: Rows) -> Iterator[tuple[str, Sequence[int]]]:
+def _by_namespace(rows: ImportedRows) -> Iterator[tuple[str, Sequence[int]]]:
     """The namespaces of a stretch in order of appearance, and which records are in each."""
     names = rows.namespaces
     if names is None or len(set(names)) <= 1:
@@ -171,7 +171,7 @@ def _by_namespace(rows: Rows) -> Iterator[tuple[str, Sequence[int]]]:
     yield from chosen.items()
 
 
-def _records(rows: Rows) -> Iterator[Record]:
+def _records(rows: ImportedRows) -> Iterator[Record]:
     """One by one, as sparse vectors are carried."""
     for i, id in enumerate(rows.ids):
         metadata = None if rows.metadata is None else rows.metadata[i]
@@ -184,7 +184,7 @@ def _records(rows: Rows) -> Iterator[Record]:
         )
 
 
-def _named(source: Source, rows: Rows, error: ClientError) -> ClientError:
+def _named(source: Source, rows: ImportedRows, error: ClientError) -> ClientError:
     """The error with the row it is about, where it is about one: that which is refused by itself."""
     for i in range(len(rows.ids)):
         try:

@@ -14,8 +14,8 @@ from clew.engine.vectors import shown
 from clew.errors import ClientError
 from clew.tools import header
 from clew.tools.files import identity_of, to_disk
-from clew.tools.records import Part
-from clew.tools.rows import ROWS_PER_STRETCH, About, Place, Rows, finite
+from clew.tools.records import ExportedRows
+from clew.tools.rows import ROWS_PER_STRETCH, About, ImportedRows, SourcePlace, finite
 from clew.types import IndexType, Metadata, SparseVector
 
 # A stretch ends after so much text, however few records that is: one may have a megabyte of data.
@@ -66,7 +66,7 @@ class JsonlSource:
             raise
         self._dimension, self._type = self.about.dimension, self.about.type
 
-    def _look(self) -> tuple[About, Place]:
+    def _look(self) -> tuple[About, SourcePlace]:
         """What the first line says, and where records begin."""
         first = self._file.readline()
         if first.startswith(b'{"' + header.KEY.encode() + b'"'):
@@ -81,7 +81,7 @@ class JsonlSource:
         about = About(len(record.vector or ()) or None, None, lines + (last != b"\n"), type=_type(record))
         return about, {"byte": 0, "line": 0}
 
-    def stretches(self, place: Place | None) -> Iterator[Rows]:
+    def stretches(self, place: SourcePlace | None) -> Iterator[ImportedRows]:
         """From byte `place["byte"]` on, before which there are `place["line"]` lines."""
         begin = place or self._start
         byte, line = begin["byte"], begin["line"]
@@ -101,7 +101,7 @@ class JsonlSource:
             if byte == first:
                 return
 
-    def _rows(self, texts: list[bytes], lines: list[int], following: Place) -> Rows:
+    def _rows(self, texts: list[bytes], lines: list[int], following: SourcePlace) -> ImportedRows:
         decoder = self._decoder
         try:
             records = list(map(decoder.decode, texts))
@@ -121,7 +121,7 @@ class JsonlSource:
                 raise ClientError(f"{self.name}, {row(i)}: {found}; expected {dimension}")
         dense = [record.vector for record in records if record.vector is not None]
         sparse = [record.sparse_vector for record in records if record.sparse_vector is not None]
-        return Rows(
+        return ImportedRows(
             [record.id for record in records],
             finite(np.array(dense), f"{self.name}, 'vector'", row) if dense else None,
             following,
@@ -157,12 +157,12 @@ class JsonlSink:
             self._file.truncate(kept)
             self._file.seek(0, os.SEEK_END)
 
-    def write(self, part: Part) -> None:
+    def write(self, rows: ExportedRows) -> None:
         """Add records."""
         lines = self._encoder.encode_lines(
-            Written(id, part.namespace, dense, sparse, _raw(text), data)
+            Written(id, rows.namespace, dense, sparse, _raw(text), data)
             for id, (dense, sparse), text, data in zip(
-                part.ids, shown(part.vectors), part.metadata, part.data, strict=True
+                rows.ids, shown(rows.vectors), rows.metadata, rows.data, strict=True
             )
         )
         self._file.write(lines)

@@ -15,7 +15,7 @@ from clew.errors import ClientError
 from clew.tools import header
 from clew.tools.extra import needs
 from clew.tools.files import identity_of
-from clew.tools.rows import ROWS_PER_STRETCH, About, Place, Rows, finite
+from clew.tools.rows import ROWS_PER_STRETCH, About, ImportedRows, SourcePlace, finite
 from clew.types import IndexType, Metadata, SparseVector
 
 # Together one sparse vector a row.
@@ -99,7 +99,7 @@ class ParquetSource:
         both = IndexType.HYBRID if _SPARSE[0] in schema.names else IndexType.DENSE
         return About(kind.list_size if fixed else None, None, rows, type=both)
 
-    def stretches(self, place: Place | None) -> Iterator[Rows]:
+    def stretches(self, place: SourcePlace | None) -> Iterator[ImportedRows]:
         """From row `place["row"]` on."""
         start = place["row"] if place else 0
         groups, first = self._groups_from(start)
@@ -127,7 +127,7 @@ class ParquetSource:
             first += rows
         return [], first
 
-    def _rows(self, batch: Any, first: int) -> Rows:
+    def _rows(self, batch: Any, first: int) -> ImportedRows:
         def row(i: int) -> str:
             return f"row {first + i}"
 
@@ -143,7 +143,7 @@ class ParquetSource:
         vectors = self._vectors(batch.column(self._columns.vector), row) if dense else None
         sparse = self._sparse(batch, row) if _SPARSE[0] in names else None
         metadata = self._metadata(batch, row)
-        return Rows(ids.to_pylist(), vectors, {"row": first + n}, row, metadata, data, spaces, sparse)
+        return ImportedRows(ids.to_pylist(), vectors, {"row": first + n}, row, metadata, data, spaces, sparse)
 
     def _vectors(self, column: Any, row: Any) -> Floats:
         where, name = f"{self.name}, {self._columns.vector!r}", self._columns.vector

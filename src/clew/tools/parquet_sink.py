@@ -11,7 +11,7 @@ from clew.engine.vectors import BothRows, SparseRows
 from clew.tools import header
 from clew.tools.extra import needs
 from clew.tools.files import to_disk
-from clew.tools.records import Part
+from clew.tools.records import ExportedRows
 from clew.types import IndexType
 
 # A Parquet file ends with its table of contents, so one that was interrupted cannot be gone on with. Pieces
@@ -30,17 +30,17 @@ class ParquetSink:
         self._writer: Any = None
         self._bytes = 0
 
-    def write(self, part: Part) -> None:
+    def write(self, rows: ExportedRows) -> None:
         """Add records, as a row group."""
         if self._writer is None:
             self._writer = self._opened(self._piece(self._pieces))
             self._bytes = 0
-        arrow, n = self._arrow, len(part.ids)
-        dense = part.vectors.dense if isinstance(part.vectors, BothRows) else part.vectors
-        sparse = part.vectors.sparse if isinstance(part.vectors, BothRows) else part.vectors
+        arrow, n = self._arrow, len(rows.ids)
+        dense = rows.vectors.dense if isinstance(rows.vectors, BothRows) else rows.vectors
+        sparse = rows.vectors.sparse if isinstance(rows.vectors, BothRows) else rows.vectors
         columns = [
-            arrow.array(part.ids, arrow.string()),
-            arrow.array([part.namespace] * n, arrow.string()),
+            arrow.array(rows.ids, arrow.string()),
+            arrow.array([rows.namespace] * n, arrow.string()),
         ]
         if not isinstance(dense, SparseRows):
             columns.append(arrow.FixedSizeListArray.from_arrays(dense.reshape(-1), dense.shape[1]))
@@ -49,8 +49,8 @@ class ParquetSink:
             columns.append(arrow.ListArray.from_arrays(offsets, arrow.array(sparse.indices)))
             columns.append(arrow.ListArray.from_arrays(offsets, arrow.array(sparse.values)))
         columns += [
-            arrow.array(part.metadata, arrow.string()),
-            arrow.array(part.data, arrow.string()),
+            arrow.array(rows.metadata, arrow.string()),
+            arrow.array(rows.data, arrow.string()),
         ]
         batch = arrow.record_batch(columns, schema=self._schema)
         self._writer.write_batch(batch)

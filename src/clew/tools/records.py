@@ -11,7 +11,7 @@ from clew.engine.vectors import Vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExportedRows:
     """Records in order. `metadata` holds JSON texts."""
 
     namespace: str
@@ -24,7 +24,7 @@ class Part:
 class Sink(Protocol):
     """Where records go: a folder of its own, until it is finished."""
 
-    def write(self, part: Part) -> None:
+    def write(self, rows: ExportedRows) -> None:
         """Add records."""
         ...
 

@@ -17,7 +17,7 @@ from clew.types import IndexType, Metadata, Metric, SparseVector
 # enough that what an interruption makes to be done again is a second's work.
 ROWS_PER_STRETCH = 8192
 
-Place = dict[str, Any]
+SourcePlace = dict[str, Any]
 """Where a source goes on, as JSON: what it means is known to that source alone."""
 
 
@@ -39,7 +39,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ImportedRows:
     """Records in order. `vectors` has shape (len(ids), dimension), float32, finite; None of a SPARSE index.
 
     namespaces: of each record; None says nothing, so that the default one is meant.
@@ -49,18 +49,18 @@ class Rows:
 
     ids: Sequence[str | int]
     vectors: Floats | None
-    next: Place
+    next: SourcePlace
     row: Callable[[int], str]
     metadata: Sequence[Metadata | None] | None = None
     data: Sequence[str | None] | None = None
     namespaces: Sequence[str] | None = None
     sparse: Sequence[SparseVector] | None = None
 
-    def chosen(self, which: Sequence[int]) -> Rows:
+    def chosen(self, which: Sequence[int]) -> ImportedRows:
         """Those at ascending places `which`; the same where that is all of them."""
         if len(which) == len(self.ids):
             return self
-        return Rows(
+        return ImportedRows(
             [self.ids[i] for i in which],
             None if self.vectors is None else self.vectors[which],
             self.next,
@@ -83,7 +83,7 @@ class Source(Protocol):
     identity: dict[str, Any]
     about: About
 
-    def stretches(self, place: Place | None) -> Iterator[Rows]:
+    def stretches(self, place: SourcePlace | None) -> Iterator[ImportedRows]:
         """Every record from `place` on; None is the beginning. Raises ClientError that names file and row."""
         ...
 

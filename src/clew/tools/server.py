@@ -9,7 +9,7 @@ import numpy as np
 
 from clew import Index
 from clew.errors import ClewError, ClientError
-from clew.tools.rows import ROWS_PER_STRETCH, About, Place, Rows, finite
+from clew.tools.rows import ROWS_PER_STRETCH, About, ImportedRows, SourcePlace, finite
 from clew.types import FetchResult, IndexType, Metric, SparseVector
 
 # The most that the hosted service answers at once.
@@ -48,7 +48,7 @@ class ServerSource:
             sparse.embedding_model if sparse else "",
         )
 
-    def stretches(self, place: Place | None) -> Iterator[Rows]:
+    def stretches(self, place: SourcePlace | None) -> Iterator[ImportedRows]:
         """From `place["cursor"]` in `place["namespace"]` on."""
         first, cursor = (place["namespace"], place["cursor"]) if place else (self._names[0], "")
         if first not in self._names:
@@ -57,7 +57,7 @@ class ServerSource:
             yield from self._of(name, cursor)
             cursor = ""
 
-    def _of(self, name: str, cursor: str) -> Iterator[Rows]:
+    def _of(self, name: str, cursor: str) -> Iterator[ImportedRows]:
         rows_max = min(ROWS_PER_STRETCH, NUMBERS_PER_STRETCH // (self.about.dimension or 1))
         records: list[FetchResult] = []
         while True:
@@ -77,7 +77,7 @@ class ServerSource:
             if not cursor:
                 return
 
-    def _rows(self, name: str, records: list[FetchResult], cursor: str) -> Rows:
+    def _rows(self, name: str, records: list[FetchResult], cursor: str) -> ImportedRows:
         def row(i: int) -> str:
             return f"id {records[i].id!r} of namespace {name!r}"
 
@@ -92,7 +92,7 @@ class ServerSource:
             sparse = [record.sparse_vector or SparseVector([], []) for record in records]
         # At the end of a namespace the next one begins; that of the last is past its last record.
         following = self._after(name) if not cursor else {"namespace": name, "cursor": cursor}
-        return Rows(
+        return ImportedRows(
             [record.id for record in records],
             dense,
             following,
@@ -103,7 +103,7 @@ class ServerSource:
             sparse,
         )
 
-    def _after(self, name: str) -> Place:
+    def _after(self, name: str) -> SourcePlace:
         later = self._names[self._names.index(name) + 1 :]
         return {"namespace": later[0] if later else name, "cursor": "" if later else str(2**62)}
 

@@ -11,18 +11,20 @@ import numpy as np
 
 from clew import commands as c
 from clew.errors import ClientError
+from clew.limits import (
+    INT_MAX,
+    INT_MIN,
+    METADATA_DEPTH_MAX,
+    SPARSE_INDEX_MAX,
+    SPARSE_INDEX_MIN,
+    SPARSE_MAX,
+)
 from clew.types import FusionAlgorithm, Metadata, QueryMode, SparseVector, WeightingStrategy
 from clew.wire import bodies as b
 
 E = TypeVar("E", bound=enum.StrEnum)
 
-# Deeper metadata would exhaust the stack of the encoder when it is read again.
-METADATA_DEPTH_MAX = 100
-# JSON integers that every reader of ours keeps exactly: signed and unsigned 64 bits.
-INT_MIN, INT_MAX = -(2**63), 2**64 - 1
-SPARSE_INDEX_MIN, SPARSE_INDEX_MAX = -(2**31), 2**31 - 1
 _NOTHING = c.Include()
-SPARSE_MAX = 1000  # coordinates of a sparse vector, as the service has it
 
 
 def record(body: b.RecordBody) -> c.Record:

@@ -21,7 +21,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def apart(rows: list[Any]) -> list[Any]:
-    """Of a query, a batch, or a fetch."""
+    """Rows as they are, or where they are many each encoded by itself, so that the GIL is let go of between
+    them.
+    """
     return rows if len(rows) <= TOGETHER_MAX else [msgspec.Raw(_encode(row)) for row in rows]
 
 
@@ -38,12 +40,12 @@ def started(answer: tuple[str, list[t.QueryResult]]) -> a.Started:
 
 
 def page(answer: t.RangeResult) -> t.RangeResult:
-    """Of a range."""
+    """The answer to `range`, its records encoded by `apart`."""
     return t.RangeResult(answer.next_cursor, apart(answer.vectors))
 
 
 def about(info: t.InfoResult) -> a.About:
-    """Of info."""
+    """`InfoResult` as the wire has it."""
     dense, sparse = info.dense_index, info.sparse_index
     return a.About(
         info.vector_count,
