@@ -154,8 +154,9 @@ class Sessions:
             self._stop(name, session, "it was stopped")
 
     def oldest(self, namespace: Namespace) -> tuple[str, Session] | None:
-        """The query of a namespace that sees the oldest state of it."""
-        return min(self._table.of(namespace), key=lambda named: named[1].snapshot.seq, default=None)
+        """The query of a namespace that sees the oldest state of it. One that sees no row needs none kept."""
+        seeing = (named for named in self._table.of(namespace) if named[1].snapshot.end_row)
+        return min(seeing, key=lambda named: named[1].snapshot.seq, default=None)
 
     def stop(self, name: str, session: Session, reason: str) -> None:
         """Stop a query for a reason that its next call will say. Waits for a call on it."""
