@@ -10,14 +10,12 @@ from clew.engine.fair import FairLock
 from clew.engine.generation import Generation
 from clew.engine.namespace import Namespace
 from clew.engine.parts import part_of
-from clew.engine.records import Records
+from clew.engine.records import CLOSED, Records
 from clew.engine.saved import SavedQuery
 from clew.engine.snapshot import Snapshot
 from clew.engine.vectors import Vectors, no_vectors
 from clew.errors import ClientError, Poisoned
 from clew.types import Metric
-
-CLOSED = "the index is closed"
 
 
 class Catalog:

@@ -14,12 +14,13 @@ from clew import commands as c
 from clew.config import durability_of
 from clew.engine.assembly import Options, Parts, assembled
 from clew.engine.background import in_background
-from clew.engine.catalog import CLOSED, Catalog
+from clew.engine.catalog import Catalog
 from clew.engine.disk import made, sync_directory
 from clew.engine.embedding import DenseModel, SparseModel
 from clew.engine.namespaces import Namespaces
 from clew.engine.queries import Queries
 from clew.engine.reads import Reads
+from clew.engine.records import CLOSED
 from clew.engine.sessions import SESSIONS_MAX, STREAM_BYTES_MAX, Sessions
 from clew.engine.settings import directory_of, processors
 from clew.engine.upkeep import PINNED_BYTES_MAX, Upkeep

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from clew._core import GivenUp
 from clew.engine.background import Background
-from clew.engine.catalog import CLOSED, Catalog
+from clew.engine.catalog import Catalog
 from clew.engine.compaction import compact
 from clew.engine.generation import Generation
 from clew.engine.images import Images
 from clew.engine.namespace import Namespace
+from clew.engine.records import CLOSED
 from clew.engine.session import Session
 from clew.engine.sessions import Sessions
 from clew.errors import ClewError, ClientError
