@@ -90,6 +90,17 @@ def test_query_finds_texts_and_what_is_like_one(texts: str, capsys: pytest.Captu
         assert 0 < said.index("fr") < said.index("de ")
 
 
+def test_what_is_like_a_text_without_terms_is_found_by_its_other_half(
+    texts: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Index(texts) as index:
+        index.upsert([("none", "the and of")])
+    assert cli.main(["query", texts, "--like", "none"]) == 0
+    said = capsys.readouterr().out
+    hybrid = "HYBRID" in request.node.name
+    assert [id in said for id in ("none", "fr", "de ")] == [hybrid, hybrid, hybrid]
+
+
 def test_looking_changes_nothing_and_goes_on_beside_a_writer(
     directory: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,3 +117,23 @@ async def test_a_call_cancelled_before_it_began_does_nothing(
     assert await first == "Success"
     assert (await backend.call(Info())).vector_count == 21
     await backend.close()
+
+
+async def test_the_end_of_a_query_is_carried_out_though_it_is_cancelled_before_it_began(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = AsyncEmbeddedBackend(filled, threads=1)
+    uuid = start(filled, 1.0, 0.0)
+    gate = Gate(filled, monkeypatch)
+    first = asyncio.create_task(backend.call(Info()))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    end = asyncio.create_task(backend.call(EndQuery(uuid)))
+    await asyncio.sleep(0)
+    end.cancel()
+    await asyncio.sleep(0.01)
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await end
+    assert len(filled._sessions) == 0
+    assert (await first).vector_count == 20
+    await backend.close()

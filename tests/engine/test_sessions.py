@@ -240,6 +240,24 @@ def test_an_empty_namespace_has_a_query_with_a_uuid(make_engine: Any) -> None:
     assert engine.execute(EndQuery(uuid)) == "Success"
 
 
+@pytest.mark.parametrize("command", [Reset(), Reset(all=True)])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_reset_stops_a_query_from_before_the_first_upsert(
+    written: bool, command: Any, make_engine: Any
+) -> None:
+    engine = make_engine()
+    uuid = start(engine, 1.0, 0.0)
+    if written:
+        upsert(engine, ("a", [1.0, 0.0]))
+        assert fetch_ids(engine, uuid) == []
+    engine.execute(Reset("other"))
+    assert fetch_ids(engine, uuid) == []
+    engine.execute(command)
+    assert "namespace '' was reset" in gone(engine, uuid)
+    later = start(engine, 1.0, 0.0)
+    assert fetch_ids(engine, later) == []
+
+
 def test_what_did_not_arrive_is_returned_again(engine: Engine) -> None:
     uuid = start(engine, 1.0, 0.0, top_k=2)
     command = FetchNext(uuid, 3)

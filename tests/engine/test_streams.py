@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clew.commands import Compact, Delete, FetchNext, Query, StartQuery, UpsertArrays
+from clew.commands import Compact, Delete, FetchNext, Query, Reset, StartQuery, UpsertArrays
 from clew.engine.engine import Engine
 from engine_calls import ALL, NAMES, fetch_ids, fill, gone, start, upsert
 
@@ -74,5 +74,41 @@ def test_what_queries_keep_of_removed_records_is_bounded_and_the_oldest_is_told(
         young = engine.execute(StartQuery(Query(rows[0], top_k=1)))[0]
     engine.execute(Compact())
     engine._parts.upkeep.work()
-    assert "bytes of records that were removed since it started are kept, at most 60000" in gone(engine, old)
+    assert "bytes of records that were removed are kept for open queries, at most 60000" in gone(engine, old)
     assert len(fetch_ids(engine, young)) == 1000
+
+
+def test_what_queries_of_all_namespaces_keep_is_bounded_together(make_engine: Any) -> None:
+    engine = make_engine(pinned_bytes_max=150_000)
+    rows = np.random.default_rng(0).standard_normal((1500, 8)).astype(np.float32)
+    names = tuple(map(str, range(1500)))
+    for namespace in ("untouched", "0", "1", "2", "3"):
+        engine.execute(UpsertArrays(names, rows, namespace=namespace))
+    # The oldest keeps nothing, and those that begin in another order than their namespaces have.
+    oldest = start(engine, *rows[0].tolist(), namespace="untouched")
+    started = [start(engine, *rows[0].tolist(), namespace=namespace) for namespace in ("3", "1", "0", "2")]
+    for namespace in ("0", "1", "2", "3"):
+        engine.execute(UpsertArrays(names, rows, namespace=namespace))  # 50 kB and some are kept of each
+    engine.execute(Compact())
+    assert "at most 150000 may be, and it was the oldest of these" in gone(engine, started[0])
+    assert "at most 150000" in gone(engine, started[1])
+    for uuid in (oldest, *started[2:]):
+        assert len(fetch_ids(engine, uuid, 1000)) == 1000
+    assert 50_000 < _kept(engine) <= 150_000
+
+
+def test_a_query_that_sees_nothing_keeps_nothing(make_engine: Any) -> None:
+    engine = make_engine(stream_bytes_max=0)
+    upsert(engine, ("a", [1.0, 0.0]), namespace="ns")
+    engine.execute(Reset("ns"))
+    uuid = start(engine, 1.0, 0.0, namespace="ns")
+    upsert(engine, ("a", [1.0, 0.0]), namespace="ns")
+    engine.execute(Delete(ids=("a",), namespace="ns"))
+    engine.execute(Compact())
+    assert _kept(engine) == 0
+    assert fetch_ids(engine, uuid) == []
+
+
+def _kept(engine: Engine) -> int:
+    catalog = engine._catalog
+    return sum(catalog.records.removed_bytes(one.number, 0, 1 << 60) for one in catalog.namespaces.values())

@@ -124,7 +124,7 @@ def test_a_query_whose_namespace_went_with_the_end_of_the_process_says_so(
         fill(engine, namespace)
     uuids = [start(engine, 1.0, 0.0, namespace=name) for name in ("reset", "deleted")]
     with monkeypatch.context() as killed:  # between the commit of the reset and that of the query's end
-        killed.setattr(engine._sessions, "drop", lambda namespace: None)
+        killed.setattr(engine._sessions, "drop", lambda *dropped: None)
         engine.execute(Reset("reset"))
         engine.execute(DeleteNamespace("deleted"))
     fill(engine, "reset")
@@ -142,6 +142,42 @@ def test_an_empty_query_survives_too(reopen: Any) -> None:
     engine = reopen()
     assert fetch_ids(engine, uuid) == []
     assert engine.execute(EndQuery(uuid)) == "Success"
+
+
+@pytest.mark.parametrize(
+    ("command", "what"), [(Reset("ns"), "'ns' was reset"), (DeleteNamespace("ns"), "'ns' was deleted")]
+)
+def test_what_empties_a_namespace_stops_the_queries_that_saw_nothing_of_it(
+    command: Any, what: str, reopen: Any
+) -> None:
+    engine = reopen()
+    for namespace in ("ns", "other"):
+        fill(engine, namespace)
+        engine.execute(Reset(namespace))
+    uuid, other = (start(engine, 1.0, 0.0, namespace=name) for name in ("ns", "other"))
+    engine = reopen()
+    fill(engine, "ns")
+    assert fetch_ids(engine, uuid) == []
+    engine.execute(command)
+    assert what in gone(engine, uuid)
+    assert fetch_ids(engine, other) == []
+    engine = reopen()
+    assert gone(engine, uuid) == f"Resumable query {uuid} does not exist"
+    assert fetch_ids(engine, other) == []
+
+
+def test_a_query_that_saw_nothing_ends_with_its_namespace_at_the_end_of_the_process(
+    reopen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = reopen()
+    fill(engine, "ns")
+    engine.execute(Reset("ns"))
+    uuid = start(engine, 1.0, 0.0, namespace="ns")
+    with monkeypatch.context() as killed:
+        killed.setattr(engine._sessions, "drop", lambda *dropped: None)
+        engine.execute(DeleteNamespace("ns"))
+    engine = reopen()
+    assert "its namespace was deleted" in gone(engine, uuid)
 
 
 def test_the_numbers_of_queries_are_not_used_again(reopen: Any) -> None:

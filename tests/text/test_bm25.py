@@ -27,6 +27,7 @@ TEXTS = st.lists(
             "Running",
             "the",
             "THE",
+            "I\u015eIK",
             "und",
             "H\u00e4user",
             "\u043a\u043d\u0438\u0433\u0438",
@@ -61,7 +62,8 @@ def test_weights_are_those_of_the_formula(english: Bm25Encoder) -> None:
 
 def plainly(language: str, text: str) -> SparseVector:
     """A document as the rules say it, one word after the other."""
-    kept = [word for word in words(text) if word not in stop_words(language)]
+    found = words(text, turkish=language == "turkish")
+    kept = [word for word in found if word not in stop_words(language)]
     stems = Stemmer.Stemmer(language).stemWords(kept)
     counts = Counter(crc32(stem.encode()) & 0x7FFFFFFF for stem in stems).most_common(TERMS_MAX)
     saturation = 1.2 * (1 - 0.75 + 0.75 * len(kept) / 32)
@@ -143,6 +145,30 @@ def test_other_languages_have_their_stemmer_and_stop_words(
     assert encoder.encode_query(one).indices == encoder.encode_query(other).indices
     assert len(encoder.encode_query(one).indices) == 1
     assert encoder.encode_query(stop).indices == []
+
+
+@pytest.mark.parametrize(
+    ("text", "queries"),
+    [
+        ("\u0130stanbul b\u00fcy\u00fck", ["istanbul", "\u0130stanbul", "\u0130STANBUL", "I\u0307STANBUL"]),
+        ("I\u015eIK", ["\u0131\u015f\u0131k", "I\u015eIK", "I\u015f\u0131k"]),
+        ("ISPARTA", ["\u0131sparta", "Isparta", "Isparta \u2014"]),
+        ("isparta", ["\u0130SPARTA", "isparta"]),
+    ],
+)
+def test_turkish_tells_its_two_letters_i_apart_in_either_case(text: str, queries: list[str]) -> None:
+    encoder = ENCODERS["turkish"]
+    [document] = encoder.encode_documents([text])
+    for query in queries:
+        assert encoder.encode_query(query).indices == document.indices[:1]
+    assert encoder.encode_query("ISPARTA") != encoder.encode_query("isparta")
+
+
+@pytest.mark.parametrize("language", ["english", "german", "porter", "french"])
+def test_a_capital_i_with_a_dot_is_an_i_in_other_languages(language: str) -> None:
+    encoder = ENCODERS[language]
+    assert encoder.encode_query("\u0130STANBUL") == encoder.encode_query("istanbul")
+    assert encoder.encode_query("ISTANBUL") == encoder.encode_query("istanbul")
 
 
 def test_every_language_of_the_stemmer_can_be_asked_for() -> None:

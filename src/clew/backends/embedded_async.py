@@ -11,6 +11,7 @@ from clew.commands import (
     Command,
     Delete,
     DeleteNamespace,
+    EndQuery,
     RenameNamespace,
     Reset,
     Update,
@@ -33,7 +34,8 @@ class AsyncEmbeddedBackend:
 
     A call that is cancelled before it began does nothing. One that began is waited for, as it cannot be
     interrupted, and then undone as far as open queries go: no time-out loses a result or leaves a query
-    open. Closing it closes the engine.
+    open. So the end of a query is carried out and waited for in any case: whoever gave it up holds a query
+    that counts as stopped, and could not end it again. Closing it closes the engine.
     """
 
     def __init__(self, engine: Engine, *, threads: int | None = None) -> None:
@@ -52,7 +54,7 @@ class AsyncEmbeddedBackend:
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            if not work.cancel():
+            if isinstance(command, EndQuery) or not work.cancel():
                 while not answer.done():
                     with contextlib.suppress(asyncio.CancelledError):
                         await asyncio.wait([answer])

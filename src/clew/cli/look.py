@@ -77,13 +77,15 @@ def run_query(options: argparse.Namespace) -> None:
         near = {"vector": options.vector, "data": options.text}
         if options.like is not None:
             near = vectors_of(index, options.like, options.namespace)
-        hits = index.query(
-            **near,
-            top_k=options.top_k,
-            filter=options.filter,
-            include_metadata=True,
-            namespace=options.namespace,
-        )
+        hits: list[QueryResult] = []
+        if near:  # a record of a sparse index may have no terms, and nothing is like it then
+            hits = index.query(
+                **near,
+                top_k=options.top_k,
+                filter=options.filter,
+                include_metadata=True,
+                namespace=options.namespace,
+            )
     show_hits(hits)
 
 
@@ -107,11 +109,14 @@ def kind_of(info: InfoResult) -> list[str]:
 
 
 def vectors_of(index: Index, id: str, namespace: str) -> dict[str, Any]:
-    """What a query asks that is to find neighbours of a record."""
+    """What a query asks that is to find neighbours of a record, of the vectors that say anything of it."""
     [record] = index.fetch(ids=[id], include_vectors=True, namespace=namespace)
     if record is None:
         raise LookupError(f"no record {id!r} in namespace {namespace!r}")
-    return {"vector": record.vector, "sparse_vector": record.sparse_vector}
+    near: dict[str, Any] = {} if record.vector is None else {"vector": record.vector}
+    if record.sparse_vector is not None and record.sparse_vector.indices:
+        near["sparse_vector"] = record.sparse_vector
+    return near
 
 
 def show_hits(hits: list[QueryResult]) -> None:

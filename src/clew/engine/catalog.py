@@ -57,17 +57,17 @@ class Catalog:
 
     def namespace_of(self, saved: SavedQuery) -> Namespace | str:
         """The namespace of a query that was saved, or why it cannot go on."""
-        snapshot = saved.snapshot
-        if snapshot.end_row == 0:  # it sees nothing, perhaps from before there was a dimension
-            return Namespace(
-                saved.query.namespace, saved.namespace, self.empty(self.dimension_for(saved.query))
-            )
-        for namespace in self.namespaces.values():
-            if namespace.number == saved.namespace:
-                if namespace.readable_from <= snapshot.seq <= self.seq:
-                    return namespace
-                return "records that it saw are no longer there"
-        return "its namespace was deleted"
+        number, snapshot = saved.namespace, saved.snapshot
+        found = [one for one in self.namespaces.values() if one.number == number]
+        if snapshot.end_row == 0 and (found or number == self.default_number):
+            # It sees nothing, perhaps from before there was a dimension, and may be of another one. What
+            # empties the namespace finds it by the number.
+            return Namespace(saved.query.namespace, number, self.empty(self.dimension_for(saved.query)))
+        if not found:
+            return "its namespace was deleted"
+        if not found[0].readable_from <= snapshot.seq <= self.seq:
+            return "records that it saw are no longer there"
+        return found[0]
 
     def names(self) -> list[str]:
         """The default namespace first, then in order of creation."""

@@ -69,13 +69,18 @@ def image_path(directory: Path, number: int) -> Path:
     return directory / f"clew.{number}.image"
 
 
-def note_of(generation: Generation, namespace: int, lineage: bytes) -> Note:
-    """The note of its present state. Only while nothing is written."""
+def note_of(generation: Generation, namespace: int, lineage: bytes, seq: int) -> Note:
+    """The note of its present state. Only while nothing is written.
+
+    lineage, seq: of the last command of the index, whichever namespace it changed. The last that changed this
+    one may be of an earlier process, and so of another lineage.
+    """
     return Note(
         NOTE_VERSION,
         namespace,
         lineage,
-        *generation.snapshot,
+        seq,
+        generation.snapshot.end_row,
         generation.changes,
         _little(generation.rows),
         _little(generation.positions),

@@ -191,7 +191,7 @@ def save(path: Path, namespace: Namespace, catalog: Catalog) -> int:
         turn += 1
         with catalog.exclusive():
             shown = graph.size, graph.live
-            note = note_of(generation, namespace.number, catalog.records.lineage)
+            note = note_of(generation, namespace.number, catalog.records.lineage, catalog.seq)
             packed = encode_note(note) if turn > OVERTAKEN_MAX else b""
         packed = packed or encode_note(note)
         if (graph.size, graph.live) == shown:

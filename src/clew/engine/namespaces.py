@@ -28,6 +28,9 @@ class Namespaces:
             chosen = namespaces.values() if command.all else [namespaces.get(command.namespace)]
             emptied = [namespace for namespace in chosen if namespace is not None]
             if not emptied:
+                if command.all or command.namespace == DEFAULT_NAMESPACE:  # before there is a dimension
+                    gone = _said(DEFAULT_NAMESPACE, "reset")
+                    self._sessions.drop(catalog.default_number, catalog.seq + 1, gone)
                 return "Success"
             with catalog.records.writing(catalog.seq + 1):
                 for namespace in emptied:
@@ -84,6 +87,10 @@ class Namespaces:
 
     def _drop(self, namespace: Namespace, what: str) -> None:
         """Say what became of it to whoever still holds it, and stop its open queries."""
-        namespace.gone = f"namespace {namespace.name!r} was {what}"
-        self._sessions.drop(namespace)
+        namespace.gone = _said(namespace.name, what)
+        self._sessions.drop(namespace.number, self._catalog.seq, namespace.gone)
         self._freed()
+
+
+def _said(name: str, what: str) -> str:
+    return f"namespace {name!r} was {what}"

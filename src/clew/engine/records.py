@@ -97,9 +97,9 @@ Lineage = bytes
 class Records(Protocol):
     """Keeps records. One writer at a time, inside `writing`; any number of readers beside it.
 
-    Every read is of one moment. All methods raise StorageError when the store fails, and Corruption
-    when it does not hold what it must. After a write that failed so that nobody knows what is on the disk,
-    `writing` raises Poisoned until the store is opened again.
+    Every read is of one moment. All methods raise StorageError when the store fails, Corruption when it
+    does not hold what it must, and ClientError once it is closed. After a write that failed so that nobody
+    knows what is on the disk, `writing` raises Poisoned until the store is opened again.
     """
 
     settings: IndexSettings

@@ -155,8 +155,9 @@ class Sessions:
             self._stop(name, session, "it was stopped")
 
     def oldest(self, namespace: Namespace) -> tuple[str, Session] | None:
-        """The query of a namespace that sees the oldest state of it."""
-        return min(self._table.of(namespace), key=lambda named: named[1].snapshot.seq, default=None)
+        """The query of a namespace that sees the oldest state of it. One that sees no row needs none kept."""
+        seeing = (named for named in self._table.of(namespace) if named[1].snapshot.end_row)
+        return min(seeing, key=lambda named: named[1].snapshot.seq, default=None)
 
     def stop(self, name: str, session: Session, reason: str) -> None:
         """Stop a query for a reason that its next call will say. Waits for a call on it."""
@@ -169,11 +170,19 @@ class Sessions:
         """Let go of these generations, as far as no call is under way on them."""
         self._streams.drop_those_of(list(generations))
 
-    def drop(self, namespace: Namespace) -> None:
-        """Stop the queries of a namespace that is gone. Waits for none of them."""
-        dropped = self._table.of(namespace)
+    def drop(self, number: int, seq: int, reason: str) -> None:
+        """Stop the queries that see a state of namespace `number` older than command `seq`, for a reason that
+        their next call will say. Waits for none of them.
+
+        By number, as a query that sees nothing may hold an empty namespace of its own.
+        """
+        dropped = [
+            (name, session)
+            for name, session in self._table.all()
+            if session.namespace.number == number and session.snapshot.seq < seq
+        ]
         for name, session in dropped:
-            self._remove(name, session, str(namespace.gone))
+            self._remove(name, session, reason)
         if dropped:
             self._saved.end([session.number for _, session in dropped])
 

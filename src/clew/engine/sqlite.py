@@ -12,7 +12,7 @@ from typing import Any
 from clew.engine.records import IndexSettings, Lineage, NewRecords
 from clew.engine.sqlite_file import SqliteFile
 from clew.engine.sqlite_reads import SqliteReads
-from clew.engine.sqlite_schema import PAGE_BYTES, prepare
+from clew.engine.sqlite_schema import PAGE_BYTES, prepare, require_not_lost
 from clew.engine.vectors import blobs
 from clew.types import Durability, IndexType, Metric
 
@@ -41,6 +41,8 @@ class SqliteRecords(SqliteReads):
         durability: Durability = Durability.FULL,
         read_only: bool = False,
     ) -> None:
+        if directory is not None:
+            require_not_lost(directory / RECORDS_FILE)
         self.file = SqliteFile(
             None if directory is None else directory / RECORDS_FILE,
             lambda connection, name, tables: prepare(connection, name, tables, asked, read_only=read_only),

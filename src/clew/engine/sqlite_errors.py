@@ -7,7 +7,11 @@ from contextlib import contextmanager
 
 import apsw
 
-from clew.errors import Corruption, StorageError
+from clew.errors import ClewError, ClientError, Corruption, StorageError
+from clew.messages import CLOSED
+
+# What a call meets that was under way while the file was closed. Nothing has failed.
+CLOSED_ERRORS = (apsw.ConnectionClosedError, apsw.CursorClosedError)
 
 
 @contextmanager
@@ -24,8 +28,10 @@ def translated(name: str, *, written: str | None = None) -> Iterator[None]:
         raise as_ours(error, written or name) from error
 
 
-def as_ours(error: apsw.Error, name: str) -> StorageError:
+def as_ours(error: apsw.Error, name: str) -> ClewError:
     """Our error for one of the file `name`."""
+    if isinstance(error, CLOSED_ERRORS):
+        return ClientError(CLOSED)
     if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return Corruption(name, "an SQLite database that is whole", str(error))
     if isinstance(error, apsw.FullError):

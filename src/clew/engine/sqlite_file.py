@@ -14,8 +14,9 @@ import apsw
 from clew.engine.checkpointer import Checkpointer, keep_log
 from clew.engine.lock import ReaderLock
 from clew.engine.sqlite_connections import connected, connected_to_read
-from clew.engine.sqlite_errors import as_ours, translated
-from clew.errors import Poisoned, StorageError
+from clew.engine.sqlite_errors import CLOSED_ERRORS, as_ours, translated
+from clew.errors import ClientError, Poisoned, StorageError
+from clew.messages import CLOSED
 from clew.types import Durability
 
 # In memory readers share the writer's connection. It lets go of it after this many rows, about 4 ms.
@@ -30,7 +31,14 @@ LOOK_EVERY = 32
 VACUUM_STEP_BYTES = 4 << 20
 
 # Errors of one statement, after which the file is as it was. Any other may have left anything behind.
-_HARMLESS = (apsw.ConstraintError, apsw.SQLError, apsw.BindingsError, apsw.InterruptError, apsw.TooBigError)
+_HARMLESS = (
+    apsw.ConstraintError,
+    apsw.SQLError,
+    apsw.BindingsError,
+    apsw.InterruptError,
+    apsw.TooBigError,
+    *CLOSED_ERRORS,
+)
 
 
 class SqliteFile:
@@ -108,7 +116,8 @@ class SqliteFile:
                 with suppress(apsw.Error):
                     if self.connection.in_transaction:  # SQLite ends it by itself after some errors
                         self.run("ROLLBACK")
-                self._poisoned |= self.connection.in_transaction
+                with suppress(*CLOSED_ERRORS):
+                    self._poisoned |= self.connection.in_transaction
                 raise
 
     def run_alone(self, sql: str, bindings: Sequence[Any]) -> None:
@@ -191,11 +200,15 @@ class SqliteFile:
             try:
                 reader = self._idle.pop()
             except IndexError:
+                if self._closed:
+                    raise ClientError(CLOSED) from None
                 reader = self._connect()
             try:
                 return reader.execute(sql, bindings).fetchall()
             finally:
                 self._idle.append(reader)
+                if self._closed:  # meanwhile: nobody else will
+                    self._close_idle()
 
     def stream(self, sql: str, bindings: Sequence[Any] = ()) -> Iterator[Any]:
         """Rows of one statement, one after the other. Only while nothing is written."""
@@ -262,13 +275,21 @@ class SqliteFile:
     # -- below
 
     def _close_all(self) -> None:
-        for connection in (*self._idle, self.connection):
-            if self._poisoned:
-                keep_log(connection)
-            connection.close()
-        self._idle.clear()
+        self._close_idle()
+        self._close(self.connection)
         if self._reader_lock is not None:
             self._reader_lock.release()
+
+    def _close_idle(self) -> None:
+        """Each is taken first: one that a reader has is not closed under it."""
+        with suppress(IndexError):
+            while True:
+                self._close(self._idle.pop())
+
+    def _close(self, connection: apsw.Connection) -> None:
+        if self._poisoned:
+            keep_log(connection)
+        connection.close()
 
     def _poison(self) -> None:
         """Nobody knows what is on the disk."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import apsw
 
 from clew.engine.records import IndexSettings
 from clew.engine.sqlite_connections import require_ours
-from clew.errors import StorageError
+from clew.engine.sqlite_queries import QUERIES_FILE
+from clew.errors import Corruption, StorageError
 
 FORMAT_VERSION = 1
 APPLICATION_ID = 0x636C6577  # "clew": tells our files from other people's
@@ -36,6 +39,26 @@ CREATE TABLE lineages (first_seq INTEGER PRIMARY KEY, lineage BLOB NOT NULL);
 INSERT INTO lineages VALUES (0, randomblob(16));
 INSERT INTO namespaces (name, next_position, purged_seq) VALUES ('', 0, 0);
 """
+
+
+def require_not_lost(path: Path) -> None:
+    """Raises Corruption where the file of records is empty or missing, and what lies beside it says that
+    there were some: SQLite would take it for a new one.
+
+    To be asked before it is opened, and by its bytes, not by its tables: SQLite removes the log of a file
+    that is empty, and a loss of power may rightly leave a file of one page and no tables.
+    """
+    there = path.exists()
+    if there and path.stat().st_size:
+        return
+    beside = [*sorted(path.parent.glob("clew.*.image")), *path.parent.glob(QUERIES_FILE)]
+    if beside:
+        raise Corruption(
+            str(path),
+            "the records of a Clew index",
+            f"{'an empty' if there else 'no'} file, though {beside[0].name} lies beside it: put a backup in"
+            " its place, or remove what is there to begin anew",
+        )
 
 
 def prepare(

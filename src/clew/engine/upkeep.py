@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 from clew._core import GivenUp
 from clew.engine.background import Background
@@ -17,6 +18,7 @@ from clew.engine.compaction import compact
 from clew.engine.generation import Generation
 from clew.engine.images import Images
 from clew.engine.namespace import Namespace
+from clew.engine.session import Session
 from clew.engine.sessions import Sessions
 from clew.errors import ClewError, ClientError
 from clew.messages import CLOSED
@@ -42,7 +44,8 @@ _log = logging.getLogger("clew.upkeep")
 class Upkeep:
     """Keeps an index small. Its thread starts with the first need, and ends with `close` or with the index.
 
-    pinned_bytes_max: what open queries may keep of records that were removed.
+    pinned_bytes_max: what open queries, of all namespaces together, may keep of records that were removed.
+    stream_bytes_max: what the generations may take that only queries still hold.
     """
 
     def __init__(
@@ -138,9 +141,9 @@ class Upkeep:
     def _purge(self) -> bool:
         """Drop what nobody sees. Whether open queries keep anything that would be dropped without them."""
         pinned = False
+        self._bound_memory()
+        self._bound_pinned()
         for namespace in self._catalog.namespaces.values():
-            self._bound_memory(namespace)
-            self._bound_pinned(namespace)
             line = self._line(namespace)
             while not self._background.closed and self._purge_some(namespace, line):
                 pass
@@ -172,32 +175,52 @@ class Upkeep:
             held.append(oldest[1].snapshot.seq)
         return min([namespace.generation.since, *held])
 
-    def _bound_memory(self, namespace: Namespace) -> None:
+    def _bound_memory(self) -> None:
         """Queries let go of generations that are gone, the oldest first, while these take too much memory."""
-        retired = namespace.retired()
+        retired = [one for namespace in self._catalog.namespaces.values() for one in namespace.retired()]
         surplus = sum(generation.graph.bytes for generation in retired) - self._stream_bytes_max
-        for generation in retired:
+        for generation in sorted(retired, key=lambda one: one.since):
             if surplus <= 0:
                 break
             self._sessions.drop_streams_of([generation])
             surplus -= generation.graph.bytes
 
-    def _bound_pinned(self, namespace: Namespace) -> None:
-        """Stop the oldest queries while what they keep is too much."""
-        while (oldest := self._sessions.oldest(namespace)) is not None:
-            name, session = oldest
-            kept = self._catalog.records.removed_bytes(
-                namespace.number, session.snapshot.seq, namespace.generation.since
-            )
-            if kept <= self._pinned_bytes_max:
-                return
+    def _bound_pinned(self) -> None:
+        """Stop the oldest queries while what all of them keep is too much."""
+        found = map(self._pinned, self._catalog.namespaces.values())
+        pinned = [one for one in found if one is not None]
+        while (kept := sum(one.bytes for one in pinned)) > self._pinned_bytes_max:
+            oldest = min(pinned, key=lambda one: one.session.number)
             self._sessions.stop(
-                name,
-                session,
-                f"{kept} bytes of records that were removed since it started are kept, at most "
-                f"{self._pinned_bytes_max} may be, and it was the oldest query",
+                oldest.name,
+                oldest.session,
+                f"{kept} bytes of records that were removed are kept for open queries, at most "
+                f"{self._pinned_bytes_max} may be, and it was the oldest of these",
             )
+            pinned.remove(oldest)
+            left = self._pinned(oldest.namespace)
+            if left is not None:
+                pinned.append(left)
+
+    def _pinned(self, namespace: Namespace) -> _Pinned | None:
+        """What the queries of a namespace keep, which is what the one keeps that sees its oldest state."""
+        oldest = self._sessions.oldest(namespace)
+        if oldest is None:
+            return None
+        kept = self._catalog.records.removed_bytes(
+            namespace.number, oldest[1].snapshot.seq, namespace.generation.since
+        )
+        return _Pinned(namespace, *oldest, kept) if kept else None
 
     def _give_back(self) -> bool:
         with self._catalog.exclusive():
             return not self._background.closed and self._catalog.records.give_back()
+
+
+class _Pinned(NamedTuple):
+    """What is kept of a namespace, and the query without which less of it would be."""
+
+    namespace: Namespace
+    name: str
+    session: Session
+    bytes: int

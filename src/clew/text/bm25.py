@@ -48,6 +48,7 @@ class Bm25Encoder:
             raise ClientError(f"there is no stemmer for the language {language!r}; expected one of {known}")
         self.language = language
         self.name = NAME if language == LANGUAGE_DEFAULT else f"{NAME}/{language}"
+        self._turkish = language == "turkish"
         self._vocabulary = Vocabulary(CACHE_WORDS_MAX)
         self._stemmer = Stemmer.Stemmer(language, 0)  # the vocabulary remembers
         self._stop = stop_words(language)
@@ -68,7 +69,7 @@ class Bm25Encoder:
 
     def _counts(self, text: str) -> tuple[list[int], list[int], int]:
         """The terms, at most the TERMS_MAX most frequent; how often each occurs; how many words have one."""
-        terms, counts, length = self._vocabulary.count(parted(text), self._terms_of)
+        terms, counts, length = self._vocabulary.count(parted(text, turkish=self._turkish), self._terms_of)
         if len(terms) > TERMS_MAX:
             heaviest = sorted(range(len(terms)), key=counts.__getitem__, reverse=True)[:TERMS_MAX]
             return [terms[i] for i in heaviest], [counts[i] for i in heaviest], length

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clew.commands import (
+    Compact,
     Delete,
     DeleteNamespace,
     RenameNamespace,
@@ -94,6 +95,35 @@ def test_a_close_in_the_middle_of_upkeep_leaves_an_image_that_fits(
     linked.clear()
     opened(directory, {id: row for id, row in expected.items() if row >= 1500})
     assert linked == []
+
+
+def test_an_image_of_a_namespace_that_only_earlier_processes_changed_is_used(
+    directory: Path, linked: list[int]
+) -> None:
+    image(directory).unlink()  # as where a process ended before it made one
+    engine = Engine.open(directory)
+    put(engine, 0, 10, "another")
+    engine.close()
+    assert verify(directory).remarks == ()
+    linked.clear()
+    opened(directory, ALL)
+    assert linked == [10]
+
+
+def test_an_image_of_a_namespace_that_was_only_compacted_is_used(directory: Path, linked: list[int]) -> None:
+    engine = Engine.open(directory)
+    engine.execute(Delete(filter="i < 300"))
+    put(engine, N, N + 400)  # so many that the close makes an image, with the tombstones
+    engine.close()
+    engine = Engine.open(directory)
+    put(engine, 0, 10, "another")
+    before = written(directory)
+    engine.execute(Compact())
+    engine.close()
+    assert written(directory) != before
+    linked.clear()
+    opened(directory, {f"n{i}": i for i in range(300, N + 400)})
+    assert linked == [10]
 
 
 def test_images_go_with_their_namespaces(directory: Path) -> None:
