@@ -275,7 +275,7 @@ class Index:
         include_data: bool = False,
         prefix: str | None = None,
     ) -> list[FetchResult | None]:
-        """The records of `ids`, at most 1,000, in order, None where missing; or the first 1,000 by `prefix`."""
+        """The records of at most 1,000 `ids`, None where missing; or the first 1,000 of a `prefix` of id."""
         return self._call(
             arguments.fetch(ids, include_vectors, include_metadata, namespace, include_data, prefix)
         )
