@@ -191,6 +191,35 @@ async def test_async_calls_share_connections_and_rows_go_in_several_requests() -
     server().stop(hosted)
 
 
+@pytest.mark.parametrize(
+    ("query", "together"),
+    [
+        ({"vector": [1.0]}, 1_000),
+        ({"vector": [0.5] * 2_000}, 500),
+        ({"data": "x" * 40_000}, 500),
+        ({"sparse_vector": ([*range(1_000)], [0.5] * 1_000)}, 500),
+    ],
+)
+async def test_queries_go_as_many_together_as_a_server_takes(query: dict[str, Any], together: int) -> None:
+    seen: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(len(json.loads(request.content)))
+        rows = b", ".join([b'[{"id": "%d", "score": 1}]' % len(seen)] * seen[-1])
+        return httpx.Response(200, content=b'{"result": [%b]}' % rows)
+
+    expected = ["1"] * together + ["2"] * 2
+    with Index.over(RemoteBackend(SETTINGS, transport=httpx.MockTransport(answer))) as index:
+        assert [hit.id for [hit] in index.query_many([query] * (together + 2))] == expected
+    assert seen == [together, 2]
+    seen.clear()
+    async with AsyncIndex.over(
+        AsyncRemoteBackend(SETTINGS, transport=httpx.MockTransport(answer))
+    ) as async_index:
+        answers = await async_index.query_many([query] * (together + 2))
+    assert [hit.id for [hit] in answers] == expected
+
+
 async def test_an_async_call_is_tried_again_like_any_other() -> None:
     line = Line(httpx.ConnectError("refused"), 2, b'{"result": "Success"}')
     index = AsyncIndex.over(AsyncRemoteBackend(SETTINGS, transport=httpx.MockTransport(line)))
