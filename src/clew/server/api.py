@@ -22,7 +22,7 @@ from clew.server.exchange import EXCHANGE, Answer, Exchange
 from clew.server.hosted import INLINE_BODY_MAX, MAYBE_QUICK, Hosted
 from clew.server.metrics import Metrics
 from clew.server.reading import QUERY, asked_of
-from clew.server.refusals import MethodNotAllowed, NotFound, TooLarge, TooSlow, failed
+from clew.server.refusals import STOPPING, MethodNotAllowed, NotFound, TooLarge, TooSlow, failed
 from clew.server.route import Route
 from clew.wire import OPERATIONS, Operation
 
@@ -129,6 +129,8 @@ class Api:
                 result, undo = await hosted.answer(operation, access, body, namespace, query_string)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # by uvicorn, whose answer to that would be its own
+            status, result = STOPPING
         except Exception as error:
             status, result = failed(target.endpoint, error)
         if undo is not None and exchange is not None and await exchange.gone():
