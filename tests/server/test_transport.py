@@ -59,6 +59,18 @@ def test_other_methods_are_not_allowed(refused: Any, method: str) -> None:
     assert refused("/query", {"vector": [1]}, method)[0] == 405
 
 
+@pytest.mark.parametrize("page", ["health", "ready", "metrics", "openapi.json"])
+def test_what_a_page_does_not_allow_is_refused_in_the_form_of_every_error(
+    http: httpx.Client, page: str
+) -> None:
+    url = http.base_url.copy_with(path=f"/{page}")
+    answer = http.post(url)
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/json")
+    assert answer.json() == {"error": "Method POST is not allowed", "status": 405, "type": "ClientError"}
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+    assert http.head(url).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/none", "/Query", "/query-next/x"])
 def test_an_unknown_endpoint_is_not_found(refused: Any, path: str) -> None:
     assert refused(path, ["get", "1", "2"])[0] == 404
