@@ -93,6 +93,7 @@ def test_ten_results_unless_told(ask: Any) -> None:
         (b'{"ids": ["id0", "id0", "gone"]}', 1),
         (b'{"ids": "id0"}', 1),
         (b'{"ids": []}', 0),
+        (b'{"ids": ["id0"], "note": 1e400}', 1),
         (b'{"prefix": "id"}', 3),
         (b'{"filter": "n = 2"}', 1),
         (b'["id0", "id1"]', 2),
@@ -108,7 +109,7 @@ def test_every_form_of_a_delete_works(filled: Any, body: bytes, deleted: int) ->
     assert filled("/info")["vectorCount"] == 3 - deleted
 
 
-@pytest.mark.parametrize("id", ["123", "1.50", "true", "null", "-", "a b", "{x"])
+@pytest.mark.parametrize("id", ["123", "1.50", "1e400", "true", "null", "-", "a b", "{x"])
 def test_a_bare_id_is_taken_as_it_stands(ask: Any, id: str) -> None:
     ask("/upsert", {"id": id, "vector": [1]})
     assert ask("/delete", id.encode()) == {"deleted": 1}
@@ -255,6 +256,8 @@ REFUSED = [
         "Only and only one of the ids, prefix, or filter must be provided.",
     ),
     ("delete", {}, "Only and only one of the ids, prefix, or filter must be provided."),
+    ("delete", b'{"ids": ["id0", 1e400]}', "Number out of range - at `$.ids[1]`"),
+    ("delete", b'["id0", 1e400]', "Number out of range - at `$[1]`"),
     ("delete", b"", "Only and only one of the ids, prefix, or filter must be provided."),
     ("delete", {"filter": "n >"}, "Invalid filter. At line 1:"),
     ("range", {"limit": 0}, "limit"),

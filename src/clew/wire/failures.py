@@ -35,9 +35,11 @@ class Failure(msgspec.Struct, omit_defaults=True):
 _FAILURE = msgspec.json.Decoder(Failure)
 
 
-def unreadable(body: bytes, error: Exception) -> Unreadable:
+def unreadable(body: bytes, error: Exception) -> ClientError:
     """What is wrong with `body`, in the words of the service and then in those of the decoder."""
     if isinstance(error, msgspec.ValidationError):
+        if "out of range" in str(error):  # it is a number, and of the right shape: only too large
+            return ClientError(str(error))
         return Unreadable(f"Missing or wrong input: {error}")
     found = _PLACE.search(str(error))
     before = body[: int(found[1]) if found else len(body)]
