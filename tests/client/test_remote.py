@@ -226,3 +226,19 @@ async def test_an_async_call_is_tried_again_like_any_other() -> None:
     assert await index.upsert([("a", [1.0])]) == "Success"
     assert len(line.seen) == 3
     await index.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("topK must be 1 or more", "top_k must be 1 or more"),
+        ("sparseVector has no indices", "sparse_vector has no indices"),
+        ("denseWeight", "dense_weight"),
+        ("limit must be 1 or more, not topK", "limit must be 1 or more, not topK"),
+    ],
+)
+def test_an_error_names_the_argument_as_the_call_does(text: str, told: str) -> None:
+    line = Line(httpx.ReadTimeout(""), 0, json.dumps({"error": text, "status": 422}).encode(), 422)
+    with pytest.raises(ClientError) as raised:
+        index_over(line).info()
+    assert str(raised.value) == told
