@@ -43,7 +43,11 @@ class ThreadedServer:
     """A server on a thread, with as many indexes as tests put up."""
 
     def __init__(
-        self, limits: Limits | None = None, line: type[Line] = Line, keep_alive_s: float = 5
+        self,
+        limits: Limits | None = None,
+        line: type[Line] = Line,
+        keep_alive_s: float = 5,
+        grace_s: int | None = None,
     ) -> None:
         self.indexes: dict[str, Hosted] = {}
         self.pool = Pool()
@@ -60,6 +64,7 @@ class ThreadedServer:
             access_log=False,
             log_level="critical",
             timeout_keep_alive=keep_alive_s,
+            timeout_graceful_shutdown=grace_s,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
@@ -76,8 +81,9 @@ class ThreadedServer:
         if self.indexes.pop(hosted.name, None) is not None:
             hosted.close()
 
-    def tell_to_stop(self) -> None:
+    def tell_to_stop(self, *, twice: bool = False) -> None:
         self._server.should_exit = True
+        self._server.force_exit = twice
 
     def close(self) -> None:
         self.tell_to_stop()

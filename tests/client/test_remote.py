@@ -191,9 +191,54 @@ async def test_async_calls_share_connections_and_rows_go_in_several_requests() -
     server().stop(hosted)
 
 
+@pytest.mark.parametrize(
+    ("query", "together"),
+    [
+        ({"vector": [1.0]}, 1_000),
+        ({"vector": [0.5] * 2_000}, 500),
+        ({"data": "x" * 40_000}, 500),
+        ({"sparse_vector": ([*range(1_000)], [0.5] * 1_000)}, 500),
+    ],
+)
+async def test_queries_go_as_many_together_as_a_server_takes(query: dict[str, Any], together: int) -> None:
+    seen: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(len(json.loads(request.content)))
+        rows = b", ".join([b'[{"id": "%d", "score": 1}]' % len(seen)] * seen[-1])
+        return httpx.Response(200, content=b'{"result": [%b]}' % rows)
+
+    expected = ["1"] * together + ["2"] * 2
+    with Index.over(RemoteBackend(SETTINGS, transport=httpx.MockTransport(answer))) as index:
+        assert [hit.id for [hit] in index.query_many([query] * (together + 2))] == expected
+    assert seen == [together, 2]
+    seen.clear()
+    async with AsyncIndex.over(
+        AsyncRemoteBackend(SETTINGS, transport=httpx.MockTransport(answer))
+    ) as async_index:
+        answers = await async_index.query_many([query] * (together + 2))
+    assert [hit.id for [hit] in answers] == expected
+
+
 async def test_an_async_call_is_tried_again_like_any_other() -> None:
     line = Line(httpx.ConnectError("refused"), 2, b'{"result": "Success"}')
     index = AsyncIndex.over(AsyncRemoteBackend(SETTINGS, transport=httpx.MockTransport(line)))
     assert await index.upsert([("a", [1.0])]) == "Success"
     assert len(line.seen) == 3
     await index.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("topK must be 1 or more", "top_k must be 1 or more"),
+        ("sparseVector has no indices", "sparse_vector has no indices"),
+        ("denseWeight", "dense_weight"),
+        ("limit must be 1 or more, not topK", "limit must be 1 or more, not topK"),
+    ],
+)
+def test_an_error_names_the_argument_as_the_call_does(text: str, told: str) -> None:
+    line = Line(httpx.ReadTimeout(""), 0, json.dumps({"error": text, "status": 422}).encode(), 422)
+    with pytest.raises(ClientError) as raised:
+        index_over(line).info()
+    assert str(raised.value) == told

@@ -33,6 +33,13 @@ def test_a_missing_namespace_answers_nothing_to_each(index: Index) -> None:
     assert index.query_many(REQUESTS, namespace="missing") == [[], [], []]
 
 
+def test_more_queries_than_go_into_one_request_are_answered_in_order(index: Index) -> None:
+    index.upsert(RECORDS)
+    answers = index.query_many([{"vector": [1.0, i % 20 / 10], "top_k": 1} for i in range(2_100)])
+    assert [len(answer) for answer in answers] == [1] * 2_100
+    assert answers == [index.query([1.0, i / 10], top_k=1) for i in range(20)] * 105
+
+
 def test_one_bad_query_fails_the_batch_and_is_named(index: Index) -> None:
     index.upsert(RECORDS)
     for bad in (

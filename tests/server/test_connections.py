@@ -200,7 +200,16 @@ def test_an_answer_that_nobody_takes_is_let_go_and_one_that_is_taken_slowly_is_n
         server.close()
 
 
-@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x00\xa5", b"GET  / / /\r\n\r\n"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x00\xa5",
+        b"GET  / / /\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
 def test_what_is_no_http_is_answered_in_the_form_of_every_error(http: httpx.Client, sent: bytes) -> None:
     with socket.create_connection((http.base_url.host, http.base_url.port or 80), 20) as odd:
         odd.sendall(sent)

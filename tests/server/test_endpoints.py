@@ -8,7 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from clew.engine.engine import Engine
+from clew.types import IndexType
 from clew.wire.commands import TOGETHER_BYTES_MAX
+from opening import TOKEN, server
 
 NO_MODEL = (
     "Embedding data for this index is not allowed. "
@@ -93,6 +96,7 @@ def test_ten_results_unless_told(ask: Any) -> None:
         (b'{"ids": ["id0", "id0", "gone"]}', 1),
         (b'{"ids": "id0"}', 1),
         (b'{"ids": []}', 0),
+        (b'{"ids": ["id0"], "note": 1e400}', 1),
         (b'{"prefix": "id"}', 3),
         (b'{"filter": "n = 2"}', 1),
         (b'["id0", "id1"]', 2),
@@ -108,7 +112,7 @@ def test_every_form_of_a_delete_works(filled: Any, body: bytes, deleted: int) ->
     assert filled("/info")["vectorCount"] == 3 - deleted
 
 
-@pytest.mark.parametrize("id", ["123", "1.50", "true", "null", "-", "a b", "{x"])
+@pytest.mark.parametrize("id", ["123", "1.50", "1e400", "true", "null", "-", "a b", "{x"])
 def test_a_bare_id_is_taken_as_it_stands(ask: Any, id: str) -> None:
     ask("/upsert", {"id": id, "vector": [1]})
     assert ask("/delete", id.encode()) == {"deleted": 1}
@@ -193,7 +197,10 @@ def test_a_resumable_query_goes_to_its_end_and_then_is_gone(filled: Any, refused
     (last,) = filled("/resumable-query-next", more)
     assert (last["id"], last["data"], last["score"] < begun["scores"][1]["score"]) == ("id2", "data", True)
     assert filled("/resumable-query-next", more) == []
-    assert refused("/resumable-query-next", {**more, "additionalK": 0})[0] == 422
+    assert refused("/resumable-query-next", {**more, "additionalK": 0}) == (
+        422,
+        "additionalK must be an integer from 1 to 1000, got 0",
+    )
     assert refused("/resumable-query-next", {**more, "additionalK": 1001})[0] == 422
     assert filled("/resumable-query-end", {"uuid": begun["uuid"]}) == "Success"
     for path in ("/resumable-query-next", "/resumable-query-end"):
@@ -232,8 +239,8 @@ REFUSED = [
         "sparseVector has 2 indices",
     ),
     ("query", {"vector": [1]}, "Invalid vector dimension: 1, expected: 2"),
-    ("query", {"vector": [1, 1], "topK": 0}, "top_k"),
-    ("query", {"vector": [1, 1], "topK": 1001}, "top_k"),
+    ("query", {"vector": [1, 1], "topK": 0}, "topK must be an integer from 1 to 1000, got 0"),
+    ("query", {"vector": [1, 1], "topK": 1001}, "topK must be"),
     ("query", {"vector": [1, 1], "filter": "n = [1]"}, "At line 1:4 token recognition error at: '['"),
     (
         "query",
@@ -244,7 +251,7 @@ REFUSED = [
     ("query", [{"vector": [1, 1]}, {}], "This index requires dense vectors"),
     ("query-data", {"data": "x"}, NO_MODEL),
     ("query-data", [{"data": "x"}, {"vector": [1, 1]}], "data is missing"),
-    ("resumable-query", {"vector": [1, 1], "maxIdle": 0}, "max_idle"),
+    ("resumable-query", {"vector": [1, 1], "maxIdle": 0}, "maxIdle must be"),
     ("resumable-query-data", {"data": "x"}, NO_MODEL),
     ("fetch", {"ids": ["a"], "prefix": "a"}, "Only one of ids or prefix must be provided."),
     ("fetch", {}, "Only one of ids or prefix must be provided."),
@@ -255,6 +262,8 @@ REFUSED = [
         "Only and only one of the ids, prefix, or filter must be provided.",
     ),
     ("delete", {}, "Only and only one of the ids, prefix, or filter must be provided."),
+    ("delete", b'{"ids": ["id0", 1e400]}', "Number out of range - at `$.ids[1]`"),
+    ("delete", b'["id0", 1e400]', "Number out of range - at `$[1]`"),
     ("delete", b"", "Only and only one of the ids, prefix, or filter must be provided."),
     ("delete", {"filter": "n >"}, "Invalid filter. At line 1:"),
     ("range", {"limit": 0}, "limit"),
@@ -320,3 +329,20 @@ def test_what_is_wrong_in_a_large_body_is_told_as_in_a_small_one(
     assert text.startswith("Missing or wrong input")
     assert said in text
     assert ask("/info")["vectorCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("fusionWindow", 0, "fusionWindow must be an integer from 1 to 10000, got 0"),
+        ("denseWeight", 2, "denseWeight must be a number from 0 to 1, got 2.0"),
+    ],
+)
+def test_an_argument_of_a_hybrid_query_is_named_as_its_field(field: str, value: int, said: str) -> None:
+    hosted = server().host(Engine.open(None, type=IndexType.HYBRID))
+    url, headers = f"{server().url}/{hosted.name}", {"Authorization": f"Bearer {TOKEN}"}
+    both = {"vector": [1], "sparseVector": {"indices": [1], "values": [1]}}
+    httpx.post(f"{url}/upsert", json={"id": "a", **both}, headers=headers)
+    answer = httpx.post(f"{url}/query", json={**both, field: value}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (422, said)
+    server().stop(hosted)

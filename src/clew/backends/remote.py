@@ -13,11 +13,11 @@ import httpx
 import msgspec
 import numpy as np
 
-from clew.commands import Command, FetchNext, QueryArrays, UpsertArrays
+from clew.commands import Command, FetchNext, Query, QueryArrays, QueryMany, UpsertArrays
 from clew.config import Settings
 from clew.errors import ClientError, ServerError, TransportError
 from clew.messages import CLOSED
-from clew.wire import OPERATIONS, Request, raised, request
+from clew.wire import ITEMS_MAX, OPERATIONS, Request, raised, request
 
 T = TypeVar("T")
 
@@ -28,7 +28,8 @@ LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepal
 
 # Numbers of vectors in one request: about 20 MB of JSON. And rows, as every request answers for its own.
 NUMBERS_PER_REQUEST = 1_000_000
-ROWS_PER_REQUEST = 1_000
+ROWS_PER_REQUEST = ITEMS_MAX
+BYTES_PER_NUMBER = 20
 
 # What happened before anything was sent: whatever the command, to send it again is safe.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -162,6 +163,8 @@ def _exchange(command: Command[Any], settings: Settings) -> _Exchange[Any]:
 
 def _parts(command: Command[Any]) -> Iterable[Command[Any]]:
     """The command, or what it is carried as: many rows are too much for one request."""
+    if isinstance(command, QueryMany):
+        return [QueryMany(queries, command.namespace) for queries in _stretches(command.queries)]
     if not isinstance(command, UpsertArrays | QueryArrays):
         return (command,)
     n, dimension = command.vectors.shape
@@ -181,7 +184,29 @@ def _parts(command: Command[Any]) -> Iterable[Command[Any]]:
     )
 
 
+def _stretches(queries: tuple[Query, ...]) -> list[tuple[Query, ...]]:
+    """The queries, in order, as many together as go into one request."""
+    cuts, numbers = [0], 0
+    for at, query in enumerate(queries):
+        own = _numbers(query)
+        if at - cuts[-1] >= ROWS_PER_REQUEST or (at > cuts[-1] and numbers + own > NUMBERS_PER_REQUEST):
+            cuts.append(at)
+            numbers = 0
+        numbers += own
+    return [queries[first:last] for first, last in zip(cuts, [*cuts[1:], len(queries)], strict=True)]
+
+
+def _numbers(query: Query) -> int:
+    """As many numbers take about as much JSON."""
+    dense, sparse = query.vector, query.sparse_vector
+    text = len(query.data or "") + len(query.filter)
+    counts = (0 if dense is None else len(dense), 0 if sparse is None else 2 * len(sparse.values))
+    return sum(counts) + text // BYTES_PER_NUMBER
+
+
 def _joined(command: Command[Any], answers: list[Any]) -> Any:
+    if isinstance(command, QueryMany):
+        return [row for answer in answers for row in answer]
     if len(answers) == 1 or not isinstance(command, QueryArrays):
         return answers[-1]
     ids = [row for answer in answers for row in answer[0]]

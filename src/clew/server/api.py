@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 from msgspec.structs import replace
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from clew.commands import AnyCommand, Floats
@@ -22,7 +22,7 @@ from clew.server.exchange import EXCHANGE, Answer, Exchange
 from clew.server.hosted import INLINE_BODY_MAX, MAYBE_QUICK, Hosted
 from clew.server.metrics import Metrics
 from clew.server.reading import QUERY, query_of
-from clew.server.refusals import MethodNotAllowed, NotFound, TooLarge, TooSlow, failed
+from clew.server.refusals import STOPPING, MethodNotAllowed, NotFound, TooLarge, TooSlow, failed
 from clew.server.route import Route
 from clew.wire import OPERATIONS, Operation
 
@@ -117,9 +117,9 @@ class Api:
         began = time.perf_counter()
         target, method = self._target(scope["raw_path"]), scope["method"]
         status, undo = 200, None
+        exchange = _exchange(scope)
         try:
             operation, hosted, access = _permitted(method, target, _authorization(scope["headers"]))
-            exchange = _exchange(scope)
             if exchange is not None and exchange.command is not None:
                 result, undo = await hosted.carried(operation, access, exchange.command)
             else:
@@ -129,12 +129,13 @@ class Api:
                 result, undo = await hosted.answer(operation, access, body, namespace, query_string)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # by uvicorn, whose answer to that would be its own
+            status, result = STOPPING
         except Exception as error:
             status, result = failed(target.endpoint, error)
-        if undo is not None and await Request(scope, receive).is_disconnected():
+        if undo is not None and exchange is not None and await exchange.gone():
             undo()
-        else:
-            await _send(scope, send, status, result)
+        await _send(scope, send, status, result)
         self._note(method, scope.get("client"), target, status, len(result), time.perf_counter() - began)
 
     def _target(self, raw_path: bytes) -> _Target:

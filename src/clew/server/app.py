@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from clew.server.api import Api, Limits
 from clew.server.hosted import Hosted
 from clew.server.metrics import Metrics
+from clew.server.refusals import MethodNotAllowed, failed
 from clew.wire import document
 
 
@@ -36,12 +38,20 @@ class App:
             "/metrics": self._counts,
             "/openapi.json": self._openapi,
         }
-        self._routed = Starlette(routes=[Route(path, answer) for path, answer in self._pages.items()])
+        self._routed = Starlette(
+            routes=[Route(path, answer) for path, answer in self._pages.items()],
+            exception_handlers={405: self._not_allowed},
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         # Beside the routes: those cost more than all else, and know no namespace with a line break in it.
         await (self._routed if scope["path"] in self._pages else self._api)(scope, receive, send)
+
+    async def _not_allowed(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status, body = failed(request.url.path, MethodNotAllowed(f"Method {request.method} is not allowed"))
+        return Response(body, status, error.headers, "application/json")
 
     async def _health(self, request: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from clew.commands import AnyCommand
@@ -29,6 +31,14 @@ class Exchange:
     def body(self) -> bytes | None:
         """The body, where it has come as a whole and nothing of it was received."""
         return None if self._cycle.more_body else bytes(self._cycle.body)
+
+    async def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        cycle = self._cycle
+        if cycle.flow.read_paused:  # as it is while further requests wait: then the end is yet to be read
+            cycle.flow.resume_reading()
+            await asyncio.sleep(0)
+        return cycle.disconnected or cycle.transport.is_closing()
 
     async def answer(self, status: int, body: bytes) -> None:
         """Answer with JSON."""

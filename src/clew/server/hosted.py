@@ -120,10 +120,11 @@ class Hosted:
             return await self.carried(operation, access, asked) if result is None else (result, None)
         if operation.name == "upsert-data":  # what models take long for, writes need not wait for
             texts = await self._on(self._texts, lambda: self._embedded(command()))
-            done = await self._on(self._writes, lambda: self._carry(operation, access, texts))
+            done = await self._written(lambda: self._carry(operation, access, texts))
+        elif operation.writes:
+            done = await self._written(lambda: self._carry(operation, access, command()))
         else:
-            threads = self._writes if operation.writes else self._reads
-            done = await self._on(threads, lambda: self._carry(operation, access, command()))
+            done = await self._on(self._reads, lambda: self._carry(operation, access, command()))
         return done.result, self._undoing(done)
 
     async def carried(
@@ -185,6 +186,18 @@ class Hosted:
     def _undo(self, command: AnyCommand, answer: Any) -> None:
         with contextlib.suppress(ClewError):  # it was stopped meanwhile
             self.engine.undo(command, answer)
+
+    async def _written(self, work: Callable[[], T]) -> T:
+        """What a write answers. One that is cancelled was not carried out: what has begun is waited for, as
+        it is before the engine is closed.
+        """
+        write = self._writes.submit(work)
+        while True:
+            try:
+                return await asyncio.shield(asyncio.wrap_future(write))
+            except asyncio.CancelledError:
+                if write.cancel():
+                    raise
 
     async def _on(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from clew._core import Head
 from clew.commands import AnyCommand
@@ -53,6 +53,8 @@ class Line(HttpToolsProtocol):
     _holding: asyncio.TimerHandle | None = None
     # When a request was last answered at once.
     _quiet_since = 0.0
+    # The request that was last given to ASGI. Others may have come since and wait.
+    _taken: RequestResponseCycle | None = None
     # How answers begin, and the headers of which that was made.
     _headers: list[tuple[bytes, bytes]] | None = None
     _ok = b""
@@ -70,6 +72,9 @@ class Line(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection was closed: cancel its timers."""
+        # uvicorn tells only the request that came last. Another would be answered, and fail at that.
+        if self._taken is not None and not self._taken.response_complete:
+            self._taken.disconnected = True
         super().connection_lost(exc)
         self._let_go()
         self._unset_keepalive_if_required()
@@ -118,6 +123,11 @@ class Line(HttpToolsProtocol):
         if self._parsed and self._command is None:
             self._learn(self._parsed)
         self._parsed, self._command = b"", None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """It is its turn."""
+        self._taken = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         """It has come as a whole."""

@@ -34,6 +34,11 @@ class TooLarge(ClientError):
     status = 413
 
 
+_STOPPING = "The server is stopping and does not wait for this any longer; no record was changed"
+STOPPING = 503, failure(_STOPPING, 503, "ServerError")
+"""The status and the body for what was cancelled."""
+
+
 def failed(endpoint: str, error: Exception) -> tuple[int, bytes]:
     """The status and the body that stand for `error`. What is the server's fault is logged."""
     if isinstance(error, ClewError):

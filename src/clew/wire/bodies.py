@@ -5,9 +5,12 @@ A field that is None is absent: left out when written, and `null` when read mean
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+ITEMS_MAX = 1_000
+"""Queries, or ids to fetch, in one request. All that they ask for is held until it is sent."""
 
 Id = str | int | float
 """Ids come as strings or as numbers; a number stands for its decimal text."""
@@ -131,6 +134,6 @@ class RenameBody(Body):
 # What an endpoint takes, where that is more than one of the above.
 Upsert = RecordBody | list[RecordBody]
 UpsertData = DataBody | list[DataBody]
-Query = QueryBody | list[QueryBody]
+Query = QueryBody | Annotated[list[QueryBody], msgspec.Meta(max_length=ITEMS_MAX)]
 Fetch = FetchBody | list[Id]
 Delete = DeleteBody | list[Id] | Id

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
 from clew import commands as c
+from clew.errors import ClientError
 from clew.types import MetadataUpdateMode
 from clew.wire import bodies as b
 from clew.wire import fields as f
@@ -26,6 +29,7 @@ _TEXT = msgspec.json.Decoder(b.DataBody)
 _TEXTS = msgspec.json.Decoder(b.UpsertData)
 _APART = msgspec.json.Decoder(list[msgspec.Raw])
 _UPDATE = msgspec.json.Decoder(b.UpdateBody)
+_QUERY = msgspec.json.Decoder(b.QueryBody)
 _QUERIES = msgspec.json.Decoder(b.Query)
 _START = msgspec.json.Decoder(b.StartBody)
 _NEXT = msgspec.json.Decoder(b.NextBody)
@@ -33,7 +37,23 @@ _END = msgspec.json.Decoder(b.EndBody)
 _FETCH = msgspec.json.Decoder(b.Fetch)
 _RANGE = msgspec.json.Decoder(b.RangeBody)
 _RENAME = msgspec.json.Decoder(b.RenameBody)
-_ANY = msgspec.json.Decoder()
+_DELETE = msgspec.json.Decoder(b.Delete | bool | None)
+
+_OBJECT_OR_ARRAY = re.compile(rb"\s*[{\[]")
+_ARRAY = re.compile(rb"\s*\[")
+# An array of at most ITEMS_MAX of anything, refused at the first item too many. A list with a maximal length
+# is refused only once it is there as a whole: 9 MB of `{},` took 210 MB and held the GIL for 0.4 s.
+_ITEMS = [(f"item_{i}", msgspec.Raw, None) for i in range(b.ITEMS_MAX)]
+_FEW = msgspec.json.Decoder(msgspec.defstruct("Few", _ITEMS, array_like=True, forbid_unknown_fields=True))
+
+
+class _IdsBody(msgspec.Struct):
+    """What is looked at first of a large fetch."""
+
+    ids: msgspec.Raw = msgspec.Raw()
+
+
+_IDS = msgspec.json.Decoder(_IdsBody)
 
 
 def upsert(body: bytes, namespace: str) -> c.Upsert:
@@ -61,18 +81,12 @@ def update(body: bytes, namespace: str) -> c.Update:
 
 def query(body: bytes, namespace: str) -> c.Query | c.QueryMany:
     """`/query`."""
-    asked = decoded(_QUERIES, body)
-    if isinstance(asked, list):
-        return c.QueryMany(tuple([f.query(one, namespace) for one in asked]), namespace)
-    return f.query(asked, namespace)
+    return _queries(body, namespace, f.query)
 
 
 def query_data(body: bytes, namespace: str) -> c.Query | c.QueryMany:
     """`/query-data`."""
-    asked = decoded(_QUERIES, body)
-    if isinstance(asked, list):
-        return c.QueryMany(tuple([f.text_query(one, namespace) for one in asked]), namespace)
-    return f.text_query(asked, namespace)
+    return _queries(body, namespace, f.text_query)
 
 
 def start(body: bytes, namespace: str) -> c.StartQuery:
@@ -101,6 +115,8 @@ def end(body: bytes, namespace: str) -> c.EndQuery:
 
 def fetch(body: bytes, namespace: str) -> c.Fetch:
     """`/fetch`."""
+    if len(body) > TOGETHER_BYTES_MAX:
+        _require_few_ids(body)
     asked = decoded(_FETCH, body)
     if isinstance(asked, list):
         return c.Fetch(f.ids(asked), namespace=namespace)
@@ -109,20 +125,20 @@ def fetch(body: bytes, namespace: str) -> c.Fetch:
 
 def delete(body: bytes, namespace: str) -> c.Delete:
     """`/delete`. What is no JSON is an id as it stands; so is a JSON number, `true` or `null`."""
+    asked: b.DeleteBody | list[b.Id] | b.Id | None = None
     try:
-        asked = _ANY.decode(body)
+        asked = _DELETE.decode(body)
+    except msgspec.ValidationError as error:
+        if _OBJECT_OR_ARRAY.match(body) is not None:
+            raise unreadable(body, error) from None
     except msgspec.DecodeError:
-        asked = None
+        pass
     except (RecursionError, UnicodeDecodeError) as error:
         raise unreadable(body, error) from None
-    if isinstance(asked, list | dict):
-        try:
-            if isinstance(asked, list):
-                return c.Delete(f.ids(msgspec.convert(asked, list[b.Id])), namespace=namespace)
-            said = msgspec.convert(asked, b.DeleteBody)
-        except msgspec.ValidationError as error:
-            raise unreadable(body, error) from None
-        return c.Delete(f.ids(said.ids), said.prefix, said.filter, namespace)
+    if isinstance(asked, b.DeleteBody):
+        return c.Delete(f.ids(asked.ids), asked.prefix, asked.filter, namespace)
+    if isinstance(asked, list):
+        return c.Delete(f.ids(asked), namespace=namespace)
     try:
         text = asked if isinstance(asked, str) else body.decode().strip()
     except UnicodeDecodeError as error:
@@ -152,6 +168,41 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(body, error) from None
+
+
+def _queries(
+    body: bytes, namespace: str, make: Callable[[b.QueryBody, str], c.Query]
+) -> c.Query | c.QueryMany:
+    """One query or several, by what `make` makes of each."""
+    if _ARRAY.match(body) is not None:
+        try:
+            items = _few(body, "queries")
+            return c.QueryMany(tuple([make(_QUERY.decode(item), namespace) for item in items]), namespace)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # read as a whole, it says where it is wrong
+    asked = decoded(_QUERIES, body)
+    if isinstance(asked, list):
+        return c.QueryMany(tuple([make(one, namespace) for one in asked]), namespace)
+    return make(asked, namespace)
+
+
+def _few(array: bytes | msgspec.Raw, what: str) -> list[msgspec.Raw]:
+    """The items of an array. Raises ClientError where they are more than ITEMS_MAX."""
+    try:
+        items = msgspec.structs.astuple(_FEW.decode(array))
+    except msgspec.ValidationError:
+        raise ClientError(f"more than {b.ITEMS_MAX} {what} in one request") from None
+    return [item for item in items if item is not None]
+
+
+def _require_few_ids(body: bytes) -> None:
+    """What is wrong otherwise is said by who reads all of it."""
+    try:
+        ids = msgspec.Raw(body) if _ARRAY.match(body) else _IDS.decode(body).ids
+        if _ARRAY.match(ids):
+            _few(ids, "ids")
+    except msgspec.DecodeError:
+        return
 
 
 def _apart(decoder: msgspec.json.Decoder[T], body: bytes) -> list[T] | None:

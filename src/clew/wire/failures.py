@@ -11,6 +11,7 @@ import msgspec
 
 from clew import errors
 from clew.errors import ClewError, ClientError, Corruption, ServerError, StorageError
+from clew.wire import bodies as b
 
 # Some SDKs take every status but 422 and 5xx for success, so an argument that cannot be used is a 422 here.
 # 400 is left for a body that cannot be read at all.
@@ -32,12 +33,23 @@ class Failure(msgspec.Struct, omit_defaults=True):
     type: str = ""
 
 
+# Fields whose names differ from those of the arguments: by argument, and by field.
+_FIELDS = {
+    field.name: field.encode_name
+    for body in (b.StartBody, b.NextBody)
+    for field in msgspec.structs.fields(body)
+    if field.name != field.encode_name
+}
+_ARGUMENTS = {field: argument for argument, field in _FIELDS.items()}
+
 _FAILURE = msgspec.json.Decoder(Failure)
 
 
-def unreadable(body: bytes, error: Exception) -> Unreadable:
+def unreadable(body: bytes, error: Exception) -> ClientError:
     """What is wrong with `body`, in the words of the service and then in those of the decoder."""
     if isinstance(error, msgspec.ValidationError):
+        if "out of range" in str(error):  # it is a number, and of the right shape: only too large
+            return ClientError(str(error))
         return Unreadable(f"Missing or wrong input: {error}")
     found = _PLACE.search(str(error))
     before = body[: int(found[1]) if found else len(body)]
@@ -56,7 +68,7 @@ def status_of(error: ClewError) -> int:
 
 def failure(text: str, status: int, type: str) -> bytes:
     """The body of an error answer."""
-    return msgspec.json.encode(Failure(text, status, type))
+    return msgspec.json.encode(Failure(_renamed(text, _FIELDS), status, type))
 
 
 def type_of(error: ClewError) -> str:
@@ -77,7 +89,15 @@ def raised(status: int, body: bytes) -> ClewError:
         return ServerError(body[:200].decode("utf-8", "replace") or "no body", status)
     kind = getattr(errors, said.type, None) if said.type else _KIND_OF.get(status)
     plain = isinstance(kind, type) and issubclass(kind, ClewError) and kind.__init__ is ClewError.__init__
-    return kind(said.error) if plain and kind is not None else ServerError(said.error, status)
+    if plain and kind is not None:
+        return kind(_renamed(said.error, _ARGUMENTS))
+    return ServerError(said.error, status)
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    """The text of an error, the argument with whose name it begins called as the other side knows it."""
+    first, space, rest = text.partition(" ")
+    return names.get(first, first) + space + rest
 
 
 # What a server that sends no `type` means.

@@ -22,6 +22,7 @@ FAILURES = {
     413: "The body is too large.",
     422: "An argument cannot be used.",
     429: "Too many resumable queries are open.",
+    503: "The server is stopping.",
 }
 
 ABOUT = (

@@ -74,7 +74,7 @@ def refusals(type: str) -> list[tuple[Any, str]]:
             (lambda i: i.upsert([("x", sparse)]), "requires dense vectors"),
             (lambda i: i.update("v0", sparse_vector=sparse), "requires dense vectors"),
             (lambda i: i.update("v0", vector=dense), "requires sparse vectors"),
-            (lambda i: i.query(**both, fusion_window=10_001), "fusion_window"),
+            (lambda i: i.query(**both, fusion_window=10_001), "^fusion_window must"),
         ]
     return wrong
 
