@@ -134,6 +134,7 @@ Result<float, 2> rows(const Graph& graph, const Slots& slots) {
 NB_MODULE(_core, m) {
   // A program may end with an index open, and its threads then hold what the interpreter no longer asks them for.
   nb::set_leak_warnings(false);
+  best_kernels();  // a name in the environment that is none of theirs is said at once
 
   nb::exception<GivenUp>(m, "GivenUp", PyExc_RuntimeError);
   nb::exception<DamagedImage>(m, "DamagedImage", PyExc_ValueError);

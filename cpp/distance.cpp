@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdlib>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -350,12 +352,14 @@ std::vector<Kernels> detect() {
 
 const Kernels& choose() {
   const auto all = available_kernels();
-  if (const char* wanted = std::getenv("CLEW_INSTRUCTION_SET")) {
-    for (const Kernels& kernels : all) {
-      if (kernels.name == wanted) return kernels;
-    }
+  const char* wanted = std::getenv("CLEW_INSTRUCTION_SET");
+  if (wanted == nullptr || *wanted == '\0') return all.front();
+  std::string names;
+  for (const Kernels& kernels : all) {
+    if (kernels.name == wanted) return kernels;
+    names += (names.empty() ? "" : ", ") + std::string(kernels.name);
   }
-  return all.front();
+  throw std::invalid_argument("CLEW_INSTRUCTION_SET is '" + std::string(wanted) + "'; this processor has " + names);
 }
 
 }  // namespace

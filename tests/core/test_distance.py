@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from clew import _core
 
 DIMENSIONS = [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 100, 128, 768, 1536, 5376]
+
+
+def test_an_instruction_set_that_this_processor_does_not_have_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import clew._core"],
+        env={**os.environ, "CLEW_INSTRUCTION_SET": "abacus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "CLEW_INSTRUCTION_SET is 'abacus'; this processor has" in done.stderr
 
 
 @pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
