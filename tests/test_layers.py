@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "clew"
 
 ROWS = [
-    {"errors", "types", "config", "limits", "messages"},
+    {"errors", "types", "config", "limits", "messages", "bars"},
     {"commands", "_core"},
     {"filters", "text"},
     {"engine"},

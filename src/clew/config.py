@@ -88,10 +88,9 @@ def resolve(
         raise ClientError(
             f"{name} is {where!r}; expected the name of a server, and perhaps a port, after http:// or https://"
         )
-    if not isinstance(read_only, bool):
-        raise ClientError(f"read_only is {read_only!r}; expected True or False")
-    if not (mapped is None or isinstance(mapped, bool)):
-        raise ClientError(f"mapped is {mapped!r}; expected True, False or None")
+    _require_flag("read_only", read_only, "True or False")
+    if mapped is not None:
+        _require_flag("mapped", mapped, "True, False or None")
     if token is not None and not remote:
         raise ClientError(f"token is for a server, and {where!r} is none; leave it out")
     durable = durability_of(durability)
@@ -175,6 +174,11 @@ def _names_server(url: str) -> bool:
         return bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:  # as of "http://[::1" or "http://host:x"
         return False
+
+
+def _require_flag(name: str, value: object, expected: str) -> None:
+    if not isinstance(value, bool):
+        raise ClientError(f"{name} is {value!r}; expected {expected}")
 
 
 def _token(token: str | None) -> str | None:

@@ -36,6 +36,11 @@ class Held:
         finally:
             self.done.release()
 
+    def finish(self) -> None:
+        """Let them go, and wait until the first is done."""
+        self.go.set()
+        assert self.done.acquire(timeout=20)
+
 
 @pytest.fixture
 def held(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
@@ -82,8 +87,7 @@ def test_a_resumable_query_whose_client_is_gone_is_stopped_whatever_came_behind_
     line.sendall(request(http, path="resumable-query") * (1 + behind))
     assert held.came.acquire(timeout=20)
     leave(line)
-    held.go.set()
-    assert held.done.acquire(timeout=20)
+    held.finish()
     assert within(20, lambda: engine.open_queries()[0] == 0)
     assert not held.came.acquire(timeout=0.1)  # those behind it are not even begun
     assert not logged.records
@@ -105,7 +109,6 @@ def test_a_client_that_goes_while_it_waits_for_a_later_answer_is_noticed(
     assert held.came.acquire(timeout=20)
     start_over(line)
     assert within(20, lambda: connections <= others)
-    held.go.set()
-    assert held.done.acquire(timeout=20)
+    held.finish()
     assert within(20, lambda: engine.open_queries()[0] == 0)
     assert not logged.records

@@ -42,8 +42,8 @@ def add(commands: Commands) -> None:
 
 def run_check(options: argparse.Namespace) -> None:
     """`clew check DIR`."""
+    from clew.bars import steps
     from clew.engine.verify import verify
-    from clew.tools.bars import steps
 
     with steps("Checking") as step:
         verdict = verify(existing(options.directory), step)
@@ -62,9 +62,9 @@ def run_check(options: argparse.Namespace) -> None:
 
 def run_compact(options: argparse.Namespace) -> None:
     """`clew compact DIR`."""
+    from clew.bars import steps
     from clew.commands import Compact
     from clew.engine.engine import Engine
-    from clew.tools.bars import steps
 
     with (
         closing(Engine.open(existing(options.directory))) as engine,
@@ -82,8 +82,8 @@ def run_compact(options: argparse.Namespace) -> None:
 
 def run_backup(options: argparse.Namespace) -> None:
     """`clew backup DIR TARGET`."""
+    from clew.bars import steps
     from clew.tools.backup import backup
-    from clew.tools.bars import steps
 
     with steps("Copying") as step:
         size = backup(existing(options.directory), Path(options.target), step)

@@ -70,7 +70,7 @@ def add_import(commands: Commands) -> None:
 
 def run_import(options: argparse.Namespace) -> None:
     """`clew import SOURCE --to DIR`."""
-    from clew.tools.bars import bar
+    from clew.bars import bar
     from clew.tools.importing import import_into
     from clew.tools.parquet import Columns
     from clew.tools.sources import SourceOptions, open_source
@@ -97,7 +97,7 @@ def run_import(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     """`clew export DIR --to FORM`."""
-    from clew.tools.bars import bar
+    from clew.bars import bar
     from clew.tools.exporting import export_to
 
     directory = existing(options.directory)

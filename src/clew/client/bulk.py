@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
+from clew.bars import bar, silent
 from clew.client.metadata import to_metadata
 from clew.client.steps import Steps
 from clew.client.values import refusal, to_count, to_filter, to_ids, to_matrix, to_namespace, to_text
@@ -77,26 +78,9 @@ def query_arrays(vectors: object, top_k: object, filter: str | None, namespace: 
 
 def carried(commands: Sequence[UpsertArrays], progress: bool) -> Steps[str]:
     """Carry the commands in order. "Success"."""
-    with _bar(sum(len(command.ids) for command in commands), progress) as advance:
+    rows = sum(len(command.ids) for command in commands)
+    with bar("Indexing", rows, unit="rows") if progress else nullcontext(silent) as advance:
         for command in commands:
             yield command
             advance(len(command.ids))
     return "Success"
-
-
-@contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of rows just done."""
-    if not shown:
-        yield lambda rows: None
-        return
-    # Imported here: rich takes longer to import than the rest of clew.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    watched = console.is_terminal or console.is_jupyter
-    columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not watched) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda rows: bar.advance(task, rows)

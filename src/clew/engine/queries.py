@@ -48,6 +48,7 @@ class Queries:
             return _nothing(query.filter)
         generation = namespace.generation
         hits = generation.search(asked, query.top_k, query.filter)
+        # As `scale_of`, and nearly every query without a call.
         scale = generation.metric if generation.dense else generation.scale_of(asked)
         results = generation.results(hits, query.include, scale)
         if namespace.gone:  # meanwhile, perhaps before its records were read: as if asked only now

@@ -46,8 +46,12 @@ def connected_to_read(name: str) -> tuple[apsw.Connection, ReaderLock | None]:
     except (apsw.CantOpenError, apsw.ReadOnlyError):
         if Path(f"{name}-wal").exists():
             raise
-        lock = ReaderLock(Path(name).parent)
-        return apsw.Connection(f"{uri}?immutable=1", flags=flags), lock
+        with ExitStack() as opened:
+            lock = ReaderLock(Path(name).parent)
+            opened.callback(lock.release)
+            connection = apsw.Connection(f"{uri}?immutable=1", flags=flags)
+            opened.pop_all()
+        return connection, lock
     return connection, None
 
 

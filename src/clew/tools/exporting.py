@@ -12,13 +12,13 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
+from clew.bars import silent
 from clew.engine.disk import sync_directory
 from clew.engine.records import IndexSettings, Records, StoredNamespace, StoredRecord
 from clew.engine.stored import counts, stored, stored_identity
 from clew.engine.vectors import from_blobs
 from clew.errors import ClientError, StorageError
 from clew.tools.ahead import ahead
-from clew.tools.bars import silent
 from clew.tools.files import read_json, write_json
 from clew.tools.header import FORMAT, Header
 from clew.tools.importing import Shown

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from clew import Index, Vector
 from clew.backends.base import Backend
+from clew.bars import Advance, silent
 from clew.client.metadata import to_metadata
 from clew.client.opening import open_backend
 from clew.client.values import to_id
@@ -23,7 +24,6 @@ from clew.config import resolve
 from clew.engine.sqlite import RECORDS_FILE
 from clew.errors import ClientError
 from clew.tools.ahead import ahead
-from clew.tools.bars import Advance, silent
 from clew.tools.files import read_json, write_json
 from clew.tools.rows import ImportedRows, Source, SourcePlace
 from clew.types import IndexType, Metric, SparseVector
