@@ -71,16 +71,15 @@ Hits search(const Sparse& sparse, const Array<std::int32_t>& indices, const Arra
             bool idf, const std::optional<Bitmap>& allowed, bool exhaustive, const Graph* beside) {
   check_pair(indices.size(), values.size());
   const nb::gil_scoped_release released;
-  std::vector<Key> keys;
   const SparseQuery query = query_of(sparse, beside, indices, values, idf);
   const Allowed admitted = allowed_of(allowed);
   if (exhaustive) {
     Ranking ranking;
     query.score_all(admitted, 0, ranking.keys());
-    ranking.next(k, keys);
-  } else {
-    query.best(k, admitted, keys);
+    return Hits(ranking.next(k));
   }
+  std::vector<Key> keys;
+  query.best(k, admitted, keys);
   return Hits(keys);
 }
 

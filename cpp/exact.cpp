@@ -184,7 +184,11 @@ std::uint64_t Scan::set_aside(Slot first, std::uint64_t bits) {
 }
 
 void Scan::next(std::size_t count, std::vector<Key>& out) {
-  if (codes_ == nullptr) return ranking_.next(count, out);
+  if (codes_ == nullptr) {
+    const std::span<const Key> given = ranking_.next(count);
+    out.insert(out.end(), given.begin(), given.end());
+    return;
+  }
   for (; count > 0; --count) {
     if (given_ == sure_) approach(lot(count));
     const bool wild = wild_given_ < wild_.size();

@@ -20,12 +20,8 @@ constexpr std::size_t FEW_SHARE = 32;       // only among so many times as many:
 constexpr std::size_t STRETCH_MIN = 1024;   // how many are selected at once, at least
 constexpr std::size_t STRETCH_GROWTH = 64;  // each stretch is longer than the last: passes over the rest stay few
 constexpr std::size_t SAMPLE = 512;
-constexpr std::size_t COMPARISON_SORT_MAX = 128;
-// Bits of a digit. Longer ones tell more distances apart, but their counts have to be gone through: that pays from so
-// many keys on.
-constexpr unsigned DIGIT = 9;
-constexpr unsigned LONG_DIGIT = 11;
-constexpr std::size_t LONG_DIGITS_MIN = 8192;
+constexpr std::size_t COMPARISON_SORT_MAX = 16;
+constexpr std::size_t FEW_SORTED = 128;         // up to so many are sorted without asking for memory
 constexpr std::size_t LINE = 64 / sizeof(Key);  // keys of a line of memory
 constexpr Key EVERYTHING = ~Key{0};
 
@@ -63,43 +59,49 @@ SortKernel sort_kernel([[maybe_unused]] std::string_view instruction_set) {
 
 void sort_keys(std::span<Key> keys, bool in_order) {
   static const SortKernel sort = sort_kernel(best_kernels().name);
+  if (keys.size() <= FEW_SORTED) {
+    std::array<Key, FEW_SORTED> buffer;
+    return sort(keys, buffer.data(), in_order);
+  }
   const auto buffer = std::make_unique_for_overwrite<Key[]>(keys.size());
   sort(keys, buffer.get(), in_order);
 }
 
-void Ranking::next(std::size_t count, std::vector<Key>& out) {
-  while (count > 0) {
-    if (given_ == sorted_.size()) select(count);
-    if (sorted_.empty()) return;
-    const std::size_t n = std::min(count, sorted_.size() - given_);
-    const auto from = sorted_.begin() + static_cast<std::ptrdiff_t>(given_);
-    out.insert(out.end(), from, from + static_cast<std::ptrdiff_t>(n));
-    given_ += n;
-    count -= n;
+std::span<const Key> Ranking::next(std::size_t count) {
+  const auto ready = [&] { return sorted_.size() - given_; };
+  while (ready() < count && select(count - ready())) {
   }
+  const auto given = std::span<const Key>(sorted_).subspan(given_, std::min(count, ready()));
+  given_ += given.size();
+  return given;
 }
 
-// Moves the next stretch, at least `count` keys while there are so many, from rest_ to sorted_.
-void Ranking::select(std::size_t count) {
-  sorted_.clear();
-  given_ = 0;
+// Moves the next stretch, at least `count` keys while there are so many, from rest_ to the end of sorted_. Says whether
+// there was any.
+bool Ranking::select(std::size_t count) {
+  sorted_.erase(sorted_.begin(), sorted_.begin() + static_cast<std::ptrdiff_t>(std::exchange(given_, 0)));
+  const std::size_t before = sorted_.size();
   const bool first = stretch_ == 0;
   stretch_ = first ? count : std::max({count, STRETCH_MIN, stretch_ * STRETCH_GROWTH});
-  if (first && count <= FEW && (count <= FEWEST || count * FEW_SHARE < rest_.size())) return select_few(count);
-  const Key pivot = pivot_for(stretch_);
-  if (pivot == EVERYTHING) {
-    if (given_stay_) std::erase_if(rest_, [&](Key key) { return key <= floor_; });
-    sorted_.swap(rest_);
+  if (first && count <= FEW && (count <= FEWEST || count * FEW_SHARE < rest_.size())) {
+    select_few(count);
   } else {
-    take_until(pivot);
+    take_until(pivot_for(stretch_));
+    sort_keys(std::span(sorted_).subspan(before), true);
   }
-  sort_keys(sorted_, true);
-  if (!sorted_.empty()) floor_ = sorted_.back();
-  if (sorted_.empty() && !rest_.empty()) return select(count);  // the sample misled: the stretch has grown
+  if (sorted_.size() == before) return !rest_.empty() && select(count);  // the sample misled: the stretch has grown
+  floor_ = sorted_.back();
+  return true;
 }
 
 // One pass that moves what has not been taken and does not exceed `pivot`.
 void Ranking::take_until(Key pivot) {
+  if (pivot == EVERYTHING) {
+    if (std::exchange(given_stay_, false)) std::erase_if(rest_, [&](Key key) { return key <= floor_; });
+    rest_.insert(rest_.begin(), sorted_.begin(), sorted_.end());
+    sorted_.swap(rest_);
+    return rest_.clear();
+  }
   std::size_t kept = 0;
   for (const Key key : rest_) {
     if (key <= floor_) continue;
@@ -122,7 +124,6 @@ void Ranking::select_few(std::size_t count) {
     }
     sorted_.insert(std::ranges::lower_bound(sorted_, key), key);
   }
-  if (!sorted_.empty()) floor_ = sorted_.back();
   given_stay_ = true;
 }
 

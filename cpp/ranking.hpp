@@ -25,14 +25,14 @@ class Ranking {
   // What is to be ranked: fill it before the first next(). Equal distances come in order of slot.
   std::vector<Key>& keys() { return rest_; }
 
-  // Appends up to `count` further keys to `out`.
-  void next(std::size_t count, std::vector<Key>& out);
+  // Up to `count` further keys; valid until the next call. Fewer means that there are no more.
+  std::span<const Key> next(std::size_t count);
 
   void clear();
   std::size_t bytes() const { return (rest_.capacity() + sorted_.capacity()) * sizeof(Key); }
 
  private:
-  void select(std::size_t count);
+  bool select(std::size_t count);
   void select_few(std::size_t count);
   void take_until(Key pivot);
   Key pivot_for(std::size_t count);

@@ -17,34 +17,40 @@ unsigned width_of(std::span<const Key> keys, Key& smallest) {
 template <unsigned BITS>
 using Counts = std::array<std::uint32_t, (1 << BITS) + 1>;
 
-// Moves keys to where their digit says, and keeps the order of those that have the same. From both ends at once: each
-// key waits for the last one of its digit, and two chains of them wait at the same time. They are written to as many
-// places as there are digits, so each is asked for a line before it is reached. seen(key, end) is done meanwhile.
-template <class Starts, class Digit, class Seen>
-void distribute(std::span<const Key> from, Key* to, Starts& starts, Digit digit, Seen seen) {
-  Starts stops;
-  std::copy(starts.begin() + 1, starts.end(), stops.begin());
-  std::size_t first = 0;
-  std::size_t last = from.size();
-  while (last - first >= 2) {
-    const Key early = from[first++];
-    const Key late = from[--last];
-    Key* const up = to + starts[digit(early)]++;
-    Key* const down = to + --stops[digit(late)];
-    *up = early;
-    *down = late;
-    seen(early, 0);
-    seen(late, 1);
-    __builtin_prefetch(up + LINE, 1);
-    __builtin_prefetch(down - LINE, 1);
+// Moves keys to where their digit says, and keeps the order of those that have the same; moved(key, to) is told of each,
+// and which of the AT_ONCE it was. So many are looked up before any is moved: equal distances are neighbours once they
+// are in order of the lower digit, and each would wait until the one before it had been counted.
+template <std::size_t AT_ONCE, class Starts, class Digit, class Moved>
+void distribute(std::span<const Key> from, Key* to, Starts& starts, Digit digit, Moved moved) {
+  std::size_t i = 0;
+  for (; i + AT_ONCE <= from.size(); i += AT_ONCE) {
+    std::array<Key, AT_ONCE> digits;
+    std::array<std::uint32_t, AT_ONCE> places;
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < AT_ONCE; ++j) places[j] = starts[digits[j] = digit(from[i + j])];
+#pragma GCC unroll 4
+    for (std::size_t j = 1; j < AT_ONCE; ++j) {
+#pragma GCC unroll 4
+      for (std::size_t before = 0; before < j; ++before) places[j] += digits[j] == digits[before];
+    }
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < AT_ONCE; ++j) starts[digits[j]] = places[j] + 1;
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < AT_ONCE; ++j) {
+      to[places[j]] = from[i + j];
+      moved(from[i + j], to + places[j], j);
+    }
   }
-  if (first == last) return;
-  to[starts[digit(from[first])]] = from[first];
-  seen(from[first], 0);
+  for (; i < from.size(); ++i) {
+    Key* const place = to + starts[digit(from[i])]++;
+    *place = from[i];
+    moved(from[i], place, 0);
+  }
 }
 
 // Sorts by two digits of the distance, the lower one first: it begins at bit `from` of a key's upper half. Digits are
-// counted two by two: neighbours often have the same, and each would wait for the last.
+// counted two by two: neighbours often have the same, and each would wait for the last. Keys are written to as many
+// places as there are digits, so each is asked for a line before it is reached.
 template <unsigned BITS>
 void sort_by_digits(std::span<Key> keys, Key* buffer, Key smallest, unsigned from) {
   const auto low = [=](Key key) { return (key - smallest) >> (32 + from) & ((1 << BITS) - 1); };
@@ -60,10 +66,28 @@ void sort_by_digits(std::span<Key> keys, Key* buffer, Key smallest, unsigned fro
     for (std::size_t i = 1; i < counts[0].size(); ++i) counts[0][i] += counts[0][i - 1] + counts[1][i];
   };
   add_up(lows);
-  distribute(keys, buffer, lows[0], low, [&](Key key, std::size_t end) { ++highs[end][high(key) + 1]; });
+  distribute<2>(keys, buffer, lows[0], low, [&](Key key, Key* to, std::size_t which) {
+    ++highs[which][high(key) + 1];
+    __builtin_prefetch(to + LINE, 1);
+  });
   add_up(highs);
-  distribute({buffer, keys.size()}, keys.data(), highs[0], high, [](Key, std::size_t) {});
+  distribute<4>({buffer, keys.size()}, keys.data(), highs[0], high, [](Key, Key*, std::size_t) {});
 }
+
+// The first place from `i` on that does not exceed the one before it; the size where there is none.
+std::size_t next_fall(std::span<const Key> keys, std::size_t i) {
+  constexpr std::size_t AT_ONCE = 8;
+  for (; i + AT_ONCE <= keys.size(); i += AT_ONCE) {
+    Key falls = 0;  // the upper bit of a difference is set where keys fall, and at worst where they rise very far
+    for (std::size_t j = 0; j < AT_ONCE; ++j) falls |= keys[i + j] - keys[i + j - 1];
+    if (falls >> 63 != 0) break;
+  }
+  while (i < keys.size() && keys[i - 1] < keys[i]) ++i;
+  return i;
+}
+
+// Longer digits tell more distances apart, but their counts have to be gone through: that pays with more keys.
+unsigned digit_for(std::size_t keys) { return keys < 128 ? 5 : keys < 512 ? 7 : keys < 8192 ? 9 : 11; }
 
 // Two digits tell most distances apart; what differs only below them is put right in a last pass. By digits equal
 // distances keep their order, so that keys that come in order of slot need no such pass.
@@ -78,16 +102,19 @@ void sort_stretch(std::span<Key> keys, Key* buffer, bool in_order) {
     if (!in_order) std::ranges::sort(keys);
     return;
   }
-  const bool many = keys.size() >= LONG_DIGITS_MIN;
-  const unsigned digits = 2 * (many ? LONG_DIGIT : DIGIT);
-  const unsigned rest = width > digits ? width - digits : 0;
-  many ? sort_by_digits<LONG_DIGIT>(keys, buffer, smallest, rest) : sort_by_digits<DIGIT>(keys, buffer, smallest, rest);
+  const unsigned digit = digit_for(keys.size());
+  const unsigned rest = width > 2 * digit ? width - 2 * digit : 0;
+  switch (digit) {
+    case 5: sort_by_digits<5>(keys, buffer, smallest, rest); break;
+    case 7: sort_by_digits<7>(keys, buffer, smallest, rest); break;
+    case 9: sort_by_digits<9>(keys, buffer, smallest, rest); break;
+    default: sort_by_digits<11>(keys, buffer, smallest, rest);
+  }
   if (rest == 0 && in_order) return;
   const auto alike = [&](std::size_t a, std::size_t b) {
     return (keys[a] - smallest) >> (32 + rest) == (keys[b] - smallest) >> (32 + rest);
   };
-  for (std::size_t i = 1; i < keys.size(); ++i) {
-    if (keys[i - 1] < keys[i]) continue;
+  for (std::size_t i = 1; (i = next_fall(keys, i)) < keys.size(); ++i) {
     std::size_t start = i - 1;
     std::size_t stop = i + 1;
     while (start > 0 && alike(start - 1, i)) --start;

@@ -94,29 +94,27 @@ void SparseQuery::score_all(const Allowed& allowed, Key floor, std::vector<Key>&
 }
 
 std::span<const Key> SparseCursor::next(std::size_t count) {
-  out_.clear();
-  if (count == 0) return out_;
+  if (count == 0) return {};
   if (std::exchange(fresh_, false) && query_ && count <= FIRST_MAX) {
-    query_->best(count, allowed_, out_);
-    if (out_.size() < count) {
+    query_->best(count, allowed_, best_);
+    if (best_.size() < count) {
       query_.reset();
     } else {
-      floor_ = out_.back();
+      floor_ = best_.back();
     }
-    return out_;
+    return best_;
   }
   if (query_) {
     query_->score_all(allowed_, floor_, ranking_.keys());
     query_.reset();
   }
-  ranking_.next(count, out_);
-  return out_;
+  return ranking_.next(count);
 }
 
 void SparseCursor::close() {
   query_.reset();
   ranking_.clear();
-  out_.clear();
+  best_.clear();
 }
 
 }  // namespace clew

@@ -94,7 +94,7 @@ class SparseCursor {
   std::span<const Entry> weighted() const { return weighted_; }
 
   std::size_t bytes() const {
-    return weighted_.size() * sizeof(Entry) + ranking_.bytes() + out_.capacity() * sizeof(Key) +
+    return weighted_.size() * sizeof(Entry) + ranking_.bytes() + best_.capacity() * sizeof(Key) +
            (query_ ? query_->bytes() : 0);
   }
 
@@ -103,7 +103,7 @@ class SparseCursor {
   std::optional<SparseQuery> query_;  // until all is scored
   Allowed allowed_;
   Ranking ranking_;
-  std::vector<Key> out_;
+  std::vector<Key> best_;  // the first few, given out before everything is scored
   Key floor_ = 0;
   bool fresh_ = true;
 };

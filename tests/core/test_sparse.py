@@ -182,7 +182,7 @@ def test_everything_is_ordered_however_scores_are_spread(size: int) -> None:
         scores = values.astype(np.float32)
         lists = _core.Sparse()
         lists.apply(np.arange(size + 1, dtype=np.uint64), np.zeros(size, np.int32), scores, NONE, 1)
-        for batches in ([size], [1000, size], [200, 40_000, size]):
+        for batches in ([size], [1000, size], [200, 40_000, size], [*[130, 100, 7, 1, 3000] * 3, size]):
             cursor = lists.cursor(*arrays([(0, 1.0)]))
             read = np.concatenate([cursor.next(wanted)[0] for wanted in batches])
             assert read.tolist() == np.argsort(-scores, kind="stable").tolist()

@@ -28,7 +28,7 @@ def test_sums_that_reach_a_limit_are_found_and_the_others_made_untouched(instruc
 @pytest.mark.parametrize("instruction_set", _core.INSTRUCTION_SETS)
 def test_keys_are_sorted_whatever_their_distances_have_in_common(instruction_set: str) -> None:
     rng = np.random.default_rng(5)
-    for size in (0, 1, 2, 129, 1000, 20_001):
+    for size in (0, 1, 2, 17, 100, 128, 129, 511, 1000, 8191, 20_001):
         slots = np.arange(size, dtype=np.uint64) << np.uint64(1)
         uniform = rng.integers(0, 2**32, size, dtype=np.uint64)
         narrow = np.uint64(2**31 - 5) + rng.integers(0, 9, size, dtype=np.uint64)
