@@ -13,7 +13,9 @@ constexpr std::size_t EF_FILTERED = 32;
 
 // A beam of constant size looks less far ahead, relative to what was returned, the deeper a query is, and recall
 // decays. It grows with what was returned instead; past the maximum keeping it sorted would cost more than it finds.
-constexpr double LOOK_AHEAD = 1.5;
+// For a batch itself it looks further ahead than for those before it, as these have been looked ahead to already.
+constexpr double LOOK_AHEAD_OF_BATCH = 1.5;
+constexpr double LOOK_AHEAD_OF_RETURNED = 1;
 constexpr std::size_t BEAM_MAX = 2048;
 
 // What a walk costs, in distances: about so many to get near the query, and so many for each place of its beam; and
@@ -31,7 +33,7 @@ constexpr double SCATTERED = 1.5;
 
 // How much of the price of a scan a walk may cost before it is given up. Nobody knows how much more will be asked for:
 // waiting longer makes reading to the end dearer, giving up sooner makes stopping just after it dearer. The most is
-// somewhat more than what a scan takes: by 10, about 1,150 results of 200,000 are walked, so that none of 1,000 turn,
+// somewhat more than what a scan takes: by 10, about 2,000 results of 200,000 are walked, so that none of 1,000 turn,
 // though costs are measured no better than to a tenth. In batches of more than so many it falls: who asks for these is
 // likely to read far, and a walk looks around less between them. The least is for a walk whose beam is as long as it
 // gets, too: it looks less and less far ahead, and misses more.
@@ -209,8 +211,9 @@ void Cursor::give(std::size_t count) {
 
 std::size_t Cursor::beam_for(std::size_t count) const {
   const bool own = options_.ef != 0;
-  const auto depth = static_cast<double>(own ? returned_.size() : returned_.size() + count);
-  const std::size_t ahead = std::min(static_cast<std::size_t>(LOOK_AHEAD * depth), BEAM_MAX);
+  const double depth = LOOK_AHEAD_OF_RETURNED * static_cast<double>(returned_.size()) +
+                       (own ? 0 : LOOK_AHEAD_OF_BATCH * static_cast<double>(count));
+  const std::size_t ahead = std::min(static_cast<std::size_t>(depth), BEAM_MAX);
   const std::size_t ef = std::max(own ? options_.ef : EF_DEFAULT, count + ahead);
   // Of a beam as long as this, about so many pass the filter.
   const std::size_t passing = std::max(own ? options_.ef : EF_FILTERED, count + ahead);

@@ -103,7 +103,7 @@ def test_a_client_that_goes_while_it_waits_for_a_later_answer_is_noticed(
     behind: int,
 ) -> None:
     connections = server()._server.server_state.connections
-    others = {one for one in connections if one.client != line.getsockname()}
+    others = {one for one in list(connections) if one.client != line.getsockname()}
     start = request(http, path="resumable-query")
     assert asked(line, request(http, BODY, path="info") + start * (1 + behind))[0] == 200
     assert held.came.acquire(timeout=20)
