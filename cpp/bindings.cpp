@@ -97,9 +97,7 @@ nb::tuple compact(const Graph& graph, unsigned threads) {
     const nb::gil_scoped_release released;
     compacted = graph.compact(old_slots, threads);
   }
-  auto [slots, slot] = new_array<Slot, 1>({old_slots.size()});
-  std::ranges::copy(old_slots, slot);
-  return nb::make_tuple(compacted, slots);
+  return nb::make_tuple(compacted, array_of(old_slots));
 }
 
 void save(const Graph& graph, const std::string& path, const nb::bytes& note) {

@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,29 +37,33 @@ void bind_kernels(nanobind::module_& m);
 
 template <class T>
 using Array = nanobind::ndarray<const T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;
-template <class T, std::size_t N = 1>
-using Result = nanobind::ndarray<nanobind::numpy, T, nanobind::ndim<N>>;
 using Bitmap = Array<std::uint64_t>;
+
+// A NumPy array of numbers like T in N dimensions.
+template <class T, std::size_t N = 1>
+using Result = nanobind::object;
+
+// numpy.empty(shape, type), and where to write it. `type` is numpy.dtype(name) from the first time on.
+std::pair<nanobind::object, void*> empty_array(std::span<const std::size_t> shape, const char* name, PyObject*& type);
 
 // A new NumPy array of the given shape, and where to write it.
 template <class T, std::size_t N>
 std::pair<Result<T, N>, T*> new_array(std::array<std::size_t, N> shape) {
-  std::size_t size = 1;
-  for (const std::size_t side : shape) size *= side;
-  auto* data = new T[std::max<std::size_t>(size, 1)];
-  const nanobind::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return {Result<T, N>(data, N, shape.data(), owner), data};
+  constexpr char KIND = std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
+  static constexpr std::array NAME{KIND, static_cast<char>('0' + sizeof(T)), '\0'};
+  static PyObject* type = nullptr;
+  auto [array, data] = empty_array(shape, NAME.data(), type);
+  return {std::move(array), static_cast<T*>(data)};
 }
 
 template <class T>
-Result<T> array_of(std::vector<T> values) {
-  auto* kept = new std::vector<T>(std::move(values));
-  const nanobind::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return Result<T>(kept->data(), {kept->size()}, owner);
+Result<T> array_of(const std::vector<T>& values) {
+  auto [array, data] = new_array<T, 1>({values.size()});
+  std::ranges::copy(values, data);
+  return array;
 }
 
-// What a search found, nearest first. It becomes arrays only where somebody asks for them: making two takes as long as
-// finding ten among a thousand.
+// What a search found, nearest first. It becomes arrays only where somebody asks for them.
 class Hits {
  public:
   explicit Hits(std::span<const Key> keys) : keys_(keys.begin(), keys.end()) {}
@@ -124,7 +129,7 @@ inline nanobind::tuple arrays_of(std::span<const Entry> entries) {
     indices.push_back(entry.index);
     values.push_back(entry.value);
   }
-  return nanobind::make_tuple(array_of(std::move(indices)), array_of(std::move(values)));
+  return nanobind::make_tuple(array_of(indices), array_of(values));
 }
 
 // A query of lists as they were when `beside` became what it shows: writers change the lists first, and the state

@@ -79,23 +79,21 @@ nb::list scores(const Array<float>& distances, const std::optional<std::string>&
 template <class T>
 class Buffer {
  public:
-  explicit Buffer(nb::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
+  explicit Buffer(nb::handle object, int access = PyBUF_SIMPLE) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, access) != 0) throw nb::python_error();
   }
   ~Buffer() { PyBuffer_Release(&view_); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  std::span<const T> numbers() const {
-    return {static_cast<const T*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(T)};
-  }
+  std::span<T> numbers() const { return {static_cast<T*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(T)}; }
 
  private:
   Py_buffer view_{};
 };
 
 bool all_finite(nb::handle floats) {
-  const Buffer<std::uint32_t> buffer(floats);  // by their bits: infinity and NaN have the largest exponent
+  const Buffer<const std::uint32_t> buffer(floats);  // by their bits: infinity and NaN have the largest exponent
   std::uint32_t largest = 0;
   for (const std::uint32_t bits : buffer.numbers()) largest = std::max(largest, bits & 0x7fffffffU);
   return largest < 0x7f800000U;
@@ -111,6 +109,25 @@ Result<std::int64_t> unpack(const nb::bytes& bytes) {
 }
 
 }  // namespace
+
+// nanobind would make an array by way of DLPack, which takes several times as long.
+std::pair<nb::object, void*> empty_array(std::span<const std::size_t> shape, const char* name, PyObject*& type) {
+  // What is kept of NumPy is never given up, as nobody knows whether there is an interpreter when it would be. Nobody
+  // waits for it to be made, either: who makes it may let go of the GIL meanwhile.
+  static PyObject* empty = nullptr;
+  if (type == nullptr || empty == nullptr) {
+    const nb::module_ numpy = nb::module_::import_("numpy");
+    empty = nb::object(numpy.attr("empty")).release().ptr();
+    type = numpy.attr("dtype")(name).release().ptr();
+  }
+  const auto side = [&](std::size_t i) { return nb::int_(shape[i]); };
+  nb::object sides = shape.size() == 1 ? nb::object(side(0)) : nb::object(nb::make_tuple(side(0), side(1)));
+  PyObject* const arguments[] = {sides.ptr(), type};
+  auto array = nb::steal(PyObject_Vectorcall(empty, arguments, std::size(arguments), nullptr));
+  if (!array.is_valid()) throw nb::python_error();
+  void* const data = Buffer<std::byte>(array, PyBUF_WRITABLE).numbers().data();
+  return {std::move(array), data};
+}
 
 Metric metric_named(const std::string& name) {
   if (name == "COSINE") return Metric::cosine;
@@ -148,7 +165,7 @@ nb::bytes Hits::packed() const {
 }
 
 std::vector<std::int64_t> Hits::each_of(nb::handle numbers) const {
-  const Buffer<std::int64_t> buffer(numbers);
+  const Buffer<const std::int64_t> buffer(numbers);
   std::vector<std::int64_t> result;
   result.reserve(keys_.size());
   for (const Key key : keys_) {

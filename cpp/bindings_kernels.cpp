@@ -141,7 +141,7 @@ nb::tuple passed_sums(const std::string& name, const Array<float>& sums, float l
       if ((found >> j & 1) != 0) places.push_back(static_cast<std::uint32_t>(i + j));
     }
   }
-  return nb::make_tuple(array_of(std::move(places)), result);
+  return nb::make_tuple(array_of(places), result);
 }
 
 // Distances from `query` to every row, by the kernels of one instruction set.

@@ -30,7 +30,7 @@ nb::object take(const nb::bytes& text) {
   std::optional<TakenVector> taken = take_vector(view(text));
   if (!taken) return nb::none();
   nb::bytes rest = rest_of(view(text), *taken);
-  return nb::make_tuple(array_of(std::move(taken->values)), std::move(rest));
+  return nb::make_tuple(array_of(taken->values), std::move(rest));
 }
 
 nb::object read(const Head& head, const nb::bytes& text) {
@@ -41,7 +41,7 @@ nb::object read(const Head& head, const nb::bytes& text) {
   std::optional<TakenVector> taken = take_vector(body);
   if (!taken) return nb::make_tuple(place->end, nb::none(), bytes_of(body));
   nb::bytes rest = rest_of(body, *taken);
-  return nb::make_tuple(place->end, array_of(std::move(taken->values)), std::move(rest));
+  return nb::make_tuple(place->end, array_of(taken->values), std::move(rest));
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ nb::tuple rows(const Sparse& sparse, const Array<Slot>& slots) {
     }
     offsets.push_back(indices.size());
   }
-  return nb::make_tuple(array_of(std::move(offsets)), array_of(std::move(indices)), array_of(std::move(values)));
+  return nb::make_tuple(array_of(offsets), array_of(indices), array_of(values));
 }
 
 nb::tuple compact(const Sparse& sparse) {
