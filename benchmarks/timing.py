@@ -30,8 +30,8 @@ def no_gc() -> Iterator[None]:
 def in_turn(cases: Mapping[K, Callable[[], S]], rounds: int) -> dict[K, list[S]]:
     """Run every case once per round, beginning at another one each round; the samples of each case.
 
-    Engines alternate, so that a slow minute of the machine falls on all of them alike. Garbage is collected between
-    rounds and not between cases: going through all objects empties the caches for whoever is next.
+    Engines alternate, so that a slow minute of the machine falls on all of them alike. Garbage is collected
+    between rounds and not between cases: going through all objects empties the caches for whoever is next.
     """
     samples: dict[K, list[S]] = {name: [] for name in cases}
     names = list(cases)
