@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -56,8 +57,8 @@ std::pair<Result<T, N>, T*> new_array(std::array<std::size_t, N> shape) {
   return {std::move(array), static_cast<T*>(data)};
 }
 
-template <class T>
-Result<T> array_of(const std::vector<T>& values) {
+template <std::ranges::contiguous_range Values, class T = std::ranges::range_value_t<Values>>
+Result<T> array_of(const Values& values) {
   auto [array, data] = new_array<T, 1>({values.size()});
   std::ranges::copy(values, data);
   return array;

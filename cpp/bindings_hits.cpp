@@ -75,12 +75,14 @@ nb::list scores(const Array<float>& distances, const std::optional<std::string>&
   return result;
 }
 
-// The numbers of a contiguous array, which does not change meanwhile. Quicker by half than as an ndarray.
+// The numbers of a contiguous array, which does not change meanwhile unless T is to be written. Quicker by half than as
+// an ndarray.
 template <class T>
 class Buffer {
  public:
-  explicit Buffer(nb::handle object, int access = PyBUF_SIMPLE) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, access) != 0) throw nb::python_error();
+  explicit Buffer(nb::handle object) {
+    constexpr int ACCESS = std::is_const_v<T> ? PyBUF_SIMPLE : PyBUF_WRITABLE;
+    if (PyObject_GetBuffer(object.ptr(), &view_, ACCESS) != 0) throw nb::python_error();
   }
   ~Buffer() { PyBuffer_Release(&view_); }
   Buffer(const Buffer&) = delete;
@@ -115,7 +117,7 @@ std::pair<nb::object, void*> empty_array(std::span<const std::size_t> shape, con
   // What is kept of NumPy is never given up, as nobody knows whether there is an interpreter when it would be. Nobody
   // waits for it to be made, either: who makes it may let go of the GIL meanwhile.
   static PyObject* empty = nullptr;
-  if (type == nullptr || empty == nullptr) {
+  if (type == nullptr) {
     const nb::module_ numpy = nb::module_::import_("numpy");
     empty = nb::object(numpy.attr("empty")).release().ptr();
     type = numpy.attr("dtype")(name).release().ptr();
@@ -125,7 +127,7 @@ std::pair<nb::object, void*> empty_array(std::span<const std::size_t> shape, con
   PyObject* const arguments[] = {sides.ptr(), type};
   auto array = nb::steal(PyObject_Vectorcall(empty, arguments, std::size(arguments), nullptr));
   if (!array.is_valid()) throw nb::python_error();
-  void* const data = Buffer<std::byte>(array, PyBUF_WRITABLE).numbers().data();
+  void* const data = Buffer<std::byte>(array).numbers().data();
   return {std::move(array), data};
 }
 

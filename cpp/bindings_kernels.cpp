@@ -65,21 +65,13 @@ const Steps& steps_named(const std::string& name) {
   return *steps;
 }
 
-// A copy of the first `count` as an array of NumPy.
-template <class T>
-Result<T, 1> first_of(const std::vector<T>& values, std::size_t count) {
-  auto [result, out] = new_array<T, 1>({count});
-  std::copy_n(values.begin(), count, out);
-  return result;
-}
-
 // Which of the slots that places hold are below `end` and have no bit in `marks`.
 Result<Slot, 1> unmarked_slots(const std::string& name, const Array<Slot>& places, Slot end,
                                const Array<std::uint32_t>& marks) {
   std::vector<Slot> out(places.size() + Steps::SPARE);
   const std::size_t count =
       steps_named(name).unmarked(places.data(), places.size(), end, {marks.data(), marks.size()}, out.data());
-  return first_of(out, count);
+  return array_of(std::span(out).first(count));
 }
 
 // The keys of distances and slots: those that are less than `limit`, and the others.
@@ -89,7 +81,7 @@ nb::tuple parted_keys(const std::string& name, const Array<float>& distances, co
   std::vector<Key> far(near.size());
   const std::size_t count =
       steps_named(name).part(distances.data(), {slots.data(), slots.size()}, limit, near.data(), far.data());
-  return nb::make_tuple(first_of(near, count), first_of(far, slots.size() - count));
+  return nb::make_tuple(array_of(std::span(near).first(count)), array_of(std::span(far).first(slots.size() - count)));
 }
 
 // The keys that are less than `limit`, and the others, written where they were.
@@ -98,7 +90,8 @@ nb::tuple split_keys(const std::string& name, const Array<Key>& keys, Key limit)
   std::copy_n(keys.data(), keys.size(), others.begin());
   std::vector<Key> below(others.size());
   const std::size_t count = steps_named(name).split({others.data(), keys.size()}, limit, below.data(), others.data());
-  return nb::make_tuple(first_of(below, count), first_of(others, keys.size() - count));
+  return nb::make_tuple(array_of(std::span(below).first(count)),
+                        array_of(std::span(others).first(keys.size() - count)));
 }
 
 // Two lots of keys as one, sorted, by the kernel of one instruction set, and where the first fresh one went.
@@ -109,7 +102,7 @@ nb::tuple merged_keys(const std::string& name, const Array<Key>& sorted, const A
   if (fresh.size() == 0) throw std::invalid_argument("nothing is fresh");
   std::vector<Key> out(count + Steps::SPARE);
   const std::size_t first = steps.merge({sorted.data(), sorted.size()}, {fresh.data(), fresh.size()}, out.data());
-  return nb::make_tuple(first_of(out, count), first);
+  return nb::make_tuple(array_of(std::span(out).first(count)), first);
 }
 
 // Which of the distances of a block are more than `before` and at most `limit`, bit by bit, and the least beyond.

@@ -94,7 +94,8 @@ bool Ranking::select(std::size_t count) {
   return true;
 }
 
-// One pass that moves what has not been taken and does not exceed `pivot`.
+// One pass that moves what has not been taken and does not exceed `pivot`. Where that is everything, what is left of
+// the last stretch goes before the rest, and nothing else is moved.
 void Ranking::take_until(Key pivot) {
   if (pivot == EVERYTHING) {
     if (std::exchange(given_stay_, false)) std::erase_if(rest_, [&](Key key) { return key <= floor_; });

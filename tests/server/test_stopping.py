@@ -43,12 +43,14 @@ def slow(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 
 @pytest.fixture(params=["after the grace", "told twice"])
-def stopping(request: pytest.FixtureRequest, engine: Engine, slow: Slow) -> Iterator[ThreadedServer]:
+def stopping(
+    request: pytest.FixtureRequest, engine: Engine, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ThreadedServer]:
     """A server of one index, "index-0", which waits for nothing once it is told to stop."""
     server = ThreadedServer(grace_s=0 if request.param == "after the grace" else None)
     server.host(engine)
     tell = server.tell_to_stop
-    server.tell_to_stop = lambda: tell(twice=request.param == "told twice")  # type: ignore[method-assign]
+    monkeypatch.setattr(server, "tell_to_stop", lambda: tell(twice=request.param == "told twice"))
     yield server
     slow.go.set()
     server.close()
